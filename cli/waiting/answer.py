@@ -85,9 +85,13 @@ def _value(json_text: str | None, text: str | None) -> Any:
         return loads_json(_given_text(json_text))
     except ValueError as error:
         raise UsageError(
-            f"The answer {json_text[:40]!r} is not JSON: {error}.",
+            f"The answer {_described(json_text)} is not JSON: {error}.",
             hint="A text in JSON has quotes: --json '\"yes\"'; or use --text yes.",
         ) from None
+
+
+def _described(json_text: str) -> str:
+    return "on standard input" if json_text == "-" else repr(json_text[:40])
 
 
 def _given_text(json_text: str) -> bytes:
@@ -156,6 +160,7 @@ def _question(state: Path, token: str) -> QuestionRecord | None:
 
 def _unknown(error: PoolError) -> PoolError:
     return NoAnswerError(
-        f"The answer is not on record: {error.message}",
-        hint="Repeat the command; an answer counts once.",
+        f"The answer is not on record yet: {error.message}",
+        hint="It may still be taken when the launcher goes on. Repeat the command; an answer"
+        " counts once.",
     )

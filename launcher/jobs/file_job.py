@@ -189,9 +189,13 @@ def _recorded(view: StateView) -> dict[str, Any]:
     """Return the job that a command has recorded in a state directory's manifest."""
     spec = view.manifest.job.get("spec")
     if not isinstance(spec, dict):
+        is_service = "service" in view.manifest.job
         raise StoreError(
             f"{view.path} was not made by `tamias run`, so a command cannot carry it on.",
-            hint="Run the program that made it again, with the same state directory.",
+            hint=f"It is the state of a service: start that again, with `tamias serve TARGET"
+            f" --state {view.path}`."
+            if is_service
+            else "Run the program that made it again, with the same state directory.",
         )
     return spec
 

@@ -171,6 +171,13 @@ def test_a_state_directory_that_no_command_has_made(folder: Folder) -> None:
     _refused(folder, *RUN, says="not made by `tamias run`")
 
 
+def test_the_state_of_a_service_is_carried_on_by_serve(folder: Folder) -> None:
+    folder.tamias(*RUN)
+    _manifest(folder, job={"input": {"kind": "service"}, "service": {}})
+    for command in (RUN, ("resume", "out.jsonl.tamias")):
+        assert "tamias serve TARGET" in _refused(folder, *command, says="the state of a service")
+
+
 def test_a_damaged_manifest(folder: Folder) -> None:
     folder.tamias(*RUN)
     (folder.path / "out.jsonl.tamias" / "tamias.json").write_text("{")

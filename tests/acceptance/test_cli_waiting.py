@@ -233,7 +233,7 @@ def test_an_answer_is_not_given_to_a_launcher_that_does_not_listen(
     token = make_token(0, 1.0)
     with (
         StateDirectory.open(tmp_path / "state", "agent:A", 2, "none", {}),
-        pytest.raises(PoolError, match=r"The answer is not on record: .* does not answer"),
+        pytest.raises(PoolError, match=r"The answer is not on record yet: .* does not answer"),
     ):
         answer._give(tmp_path / "state", answer._Answer(token, 1, None, "r"))
 

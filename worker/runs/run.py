@@ -27,7 +27,7 @@ from ..waiting.timers import TimerChanges
 from .early_identities import EarlyIdentities
 from .effects import Effects
 from .event_snapshots import take_snapshot
-from .history import described_entries, generation_of
+from .history import described_entries, generation_of, tokens_on_record
 
 if TYPE_CHECKING:
     from asyncio import Lock, Task, TimerHandle
@@ -197,6 +197,7 @@ class Run:
         """Take the entries that the journal has of it."""
         if entries:
             self.entries = [entry for entry in entries if entry.kind in (CALL, ACTION)]
+            self.tokens = tokens_on_record(self.entries) or None
         for entry in entries:
             if entry.kind == MOMENT:
                 self.moment = entry.data
