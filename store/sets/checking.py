@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from ..records.due_keys import AT_ONCE, REMNANT, due_of, expiring_key
 from ..records.due_keys import ITEM as DUE_ITEM
@@ -79,19 +80,23 @@ class _Check:
         SetSettings.decode(self._records.get(SETTINGS) or b"")
         terms: dict[int, ItemTerms] = {}
         vectors: dict[int, int] = {}
+        sums: dict[int, int] = {}
         return (
-            self._in_tail(terms, vectors)
+            self._in_tail(terms, vectors, sums)
             or self._in_chunks(terms, vectors)
-            or self._in_items(terms, vectors)
+            or self._in_items(terms, vectors, sums)
             or self._in_ids()
         )
 
-    def _in_tail(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
+    def _in_tail(
+        self, terms: dict[int, ItemTerms], vectors: dict[int, int], sums: dict[int, int]
+    ) -> str:
         self._place.append("new items")
         for number, value in self._records.scan(TERMS, self._state.floor):
             terms[number] = decode_item_terms(value)
         for number, value in self._records.scan(VECTOR, self._state.floor):
             vectors[number] = len(value)
+            sums[number] = crc32(value)
         counted = self._state.tail
         return "" if len(terms) == counted else f"{len(terms)} new items are there of {counted}"
 
@@ -119,7 +124,9 @@ class _Check:
                     vectors[lists.seqs[place]] = 2 * rows.dims if rows is not None else 0
         return ""
 
-    def _in_items(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
+    def _in_items(
+        self, terms: dict[int, ItemTerms], vectors: dict[int, int], sums: dict[int, int]
+    ) -> str:
         totals = Totals()
         expiring = 0
         for number, record in self._records.scan(ITEM, self._state.floor):
@@ -130,6 +137,8 @@ class _Check:
                 return f"item {number} has other words than its index"
             if vectors.pop(number, 0) != head.totals.size - len(record):
                 return f"item {number} has no vector, or another one"
+            if head.vector_sum is not None and sums.get(number, head.vector_sum) != head.vector_sum:
+                return f"the vector of item {number} is damaged"
             if self._records.get(NUMBER_OF_ID + id_digest(item.id)) != number_key(number):
                 return f"item {number} is not found by its id"
             address = self._records.address + ITEM + number_key(number)

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
 import orjson
 
@@ -79,7 +80,12 @@ _WRITTEN: Final = struct.Struct("<Q")
 _HEADER: Final = struct.Struct("<BBddddIHIHI")
 _EXPIRES: Final = struct.Struct("<d")
 _EXPIRES_AT: Final = 26
-_VERSION: Final = 1
+_SUMS: Final = struct.Struct("<II")
+"""Behind the header: CRC-32 of the record without this number, and of the item's vector."""
+_SUM: Final = 4
+_VERSION: Final = 2
+_WITHOUT_SUMS: Final = 1
+"""The version before that."""
 _KEPT: Final = 1
 _COMPACTED: Final = 2
 _NEVER: Final = 0.0
@@ -251,16 +257,25 @@ class ItemHead(NamedTuple):
     totals: Totals
     created_until: float
     expires: float
+    vector_sum: int | None = None
+    """CRC-32 of its vector; None in records of an earlier version."""
 
     @classmethod
     def decode(cls, record: bytes | memoryview) -> ItemHead:
-        """Read it from a record; raises what `StoredItem.decode` does."""
+        """Read it from a record, without comparing its checksum.
+
+        Raises what `StoredItem.decode` does.
+        """
         head = _HEADER.unpack_from(record)
-        end = _HEADER.size + head[7]
-        name = bytes(record[_HEADER.size : end]).decode("utf-8", "surrogatepass")
+        start, vector_sum = _HEADER.size, None
+        if head[0] != _WITHOUT_SUMS:
+            _, vector_sum = _SUMS.unpack_from(record, start)
+            start += _SUMS.size
+        end = start + head[7]
+        name = bytes(record[start:end]).decode("utf-8", "surrogatepass")
         dimensions, terms = head[9:]
         totals = Totals(1, len(record) + 2 * dimensions, head[6], terms, int(dimensions > 0))
-        return cls(name, totals, head[3], head[5])
+        return cls(name, totals, head[3], head[5], vector_sum)
 
 
 class StoredItem(NamedTuple):
@@ -303,7 +318,9 @@ class StoredItem(NamedTuple):
             len(self.vector) // 2,
             min(terms, 0xFFFFFFFF),
         )
-        return b"".join((head, name, self.owner, _json([self.value, self.metadata])))
+        of_vector = crc32(self.vector).to_bytes(_SUM, "little")
+        body = b"".join((of_vector, name, self.owner, _json([self.value, self.metadata])))
+        return b"".join((head, crc32(body, crc32(head)).to_bytes(_SUM, "little"), body))
 
     @classmethod
     def decode(cls, data: bytes | memoryview, vector: bytes = b"") -> StoredItem:
@@ -314,15 +331,21 @@ class StoredItem(NamedTuple):
         version, flags, created, until, accessed, expires, tokens, named, owned, *_ = (
             _HEADER.unpack_from(data)
         )
-        if version != _VERSION:
+        data = bytes(data)  # to slice a view takes longer
+        start = _HEADER.size
+        if version == _VERSION:
+            found, _ = _SUMS.unpack_from(data, start)
+            if found != crc32(data[start + _SUM :], crc32(data[:start])):
+                raise ValueError("the checksum is wrong")
+            start += _SUMS.size
+        elif version != _WITHOUT_SUMS:
             msg = f"an item of version {version}"
             raise ValueError(msg)
-        data = bytes(data)  # to slice a view takes longer
-        start = _HEADER.size + named
-        end = start + owned
+        middle = start + named
+        end = middle + owned
         value, metadata = _from_json(data[end:])
         return cls(
-            data[_HEADER.size : start].decode("utf-8", "surrogatepass"),
+            data[start:middle].decode("utf-8", "surrogatepass"),
             value,
             metadata,
             created,
@@ -332,7 +355,7 @@ class StoredItem(NamedTuple):
             (flags & _KEPT) != 0,
             (flags & _COMPACTED) != 0,
             tokens,
-            data[start:end],
+            data[middle:end],
             vector,
         )
 

@@ -109,6 +109,8 @@ def found(shard: Shard, name: SetName, **query: Any) -> list[str]:
         (b"B", 2, 1),
         (b"w", 4, NEW),
         (b"i", 0, NEW),
+        (b"i", 20, NEW),
+        (b"i", -12, NEW),
     ],
 )
 def test_one_damaged_record(shard: Shard, kind: bytes, at: int, number: int) -> None:
@@ -162,6 +164,15 @@ def test_the_doctor_finds_nothing_in_a_sound_shard(shard: Shard) -> None:
     directory = shard.directory
     shard.close()
     assert "records read" in read_shard(directory, 0, 1, None)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_the_doctor_finds_a_damaged_vector_that_is_in_no_chunk(shard: Shard, at: int) -> None:
+    damage(shard, b"v", at, NEW)
+    directory = shard.directory
+    shard.close()
+    with pytest.raises(StoreCorruptError, match=f"the vector of item {NEW} is damaged"):
+        read_shard(directory, 0, 1, None)
 
 
 @pytest.mark.parametrize("kind", [b"B", b"V\0\0"])
