@@ -26,6 +26,8 @@ _WIDE = 400
 _SIGNS: Final = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
     **dict.fromkeys(range(0x7F, 0xA0), 0xFFFD),
+    # Those that turn the order of what follows.
+    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD),
 }
 """Signs for characters that control terminals, by their codes."""
 

@@ -106,11 +106,15 @@ class JsonLinesSource(LineSource):
         names = ("key", "k") if self._key is None else (self._key,)
         key = _first(document, names)
         if key is _MISSING:
-            raise InputError(f"it has no field {_quoted(names)}")
+            other = "" if self._key is not None else " (--key names another one)"
+            raise InputError(f"it has no field {_quoted(names)}{other}")
         if isinstance(key, (dict, list)):
             raise InputError(f"its field {names[0]!r} is {_kind(key)}: a key is a scalar")
         if self._key is None and _first(document, ("value", "v")) is _MISSING:
-            raise InputError("it has no field 'value' or 'v'")
+            name = next(name for name in names if name in document)
+            raise InputError(
+                f"it has no field 'value' or 'v' (with --key {name} the whole object is the value)"
+            )
         return encode_key(key)
 
 

@@ -12,6 +12,8 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from glob import escape
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,9 @@ _BEFORE_MANIFEST = frozenset({_NAMES.launcher_lock.name, f"{_NAMES.manifest.name
 
 _LEAST_FREE = 1 << 20
 """Bytes that must be free before a state directory is created."""
+
+_MOST_LOOKED_AT = 1000
+"""Names to look at, at most, for the state directory that was meant."""
 
 
 class StateView:
@@ -184,10 +189,7 @@ class StateDirectory(StateView):
                 hint="Use the account of the pool, or give this one the right to read.",
             ) from error
         if manifest is None:
-            raise StoreFormatError(
-                f"{directory} is not a state directory.",
-                hint="Give the directory that a run was started with (--state).",
-            )
+            raise StoreFormatError(f"{directory} is not a state directory.", hint=_meant(directory))
         path = StateLayout(directory).progress
         if manifest.complete:
             check_present(path, "The progress log")
@@ -283,6 +285,21 @@ def _named(path: str | os.PathLike[str]) -> Path:
             hint="Choose another one (--state).",
         ) from None
     return directory
+
+
+def _meant(directory: Path) -> str:
+    """What to do about a path that is no state directory: often it is that of the output."""
+    beside = chain(directory.parent.glob(f"{escape(directory.name)}.*"), directory.glob("*"))
+    found = [
+        path
+        for path in islice(beside, _MOST_LOOKED_AT)
+        if os.path.isfile(StateLayout(path).manifest)  # noqa: PTH113 (false, too, where it may not look)
+    ]
+    if len(found) == 1:
+        return f"Did you mean {found[0]}?"
+    if found:
+        return f"There are: {', '.join(map(str, sorted(found)[:5]))}{', ...' * (len(found) > 5)}."
+    return "Give the directory that a run was started with (--state)."
 
 
 def _check_readable(directory: Path) -> None:

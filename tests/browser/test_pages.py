@@ -327,6 +327,17 @@ def test_a_server_that_goes_is_reported_and_found_again(browser: Browser, job: F
     context.close()
 
 
+def test_times_of_actions_agree_with_their_sum(screen: Screen) -> None:
+    # Ten of a second each and a bit, with which the upper end of their bucket has little to do.
+    sample = {"count": 10, "sum": 10.1, "buckets": {"1": 0, "4": 10, "+Inf": 10}}
+    series = [{"name": "tamias_action_seconds", "samples": [[{"action": "f"}, sample]]}]
+    rows = screen.page.evaluate(
+        "series => import('/assets/pages/actions.js').then(page => page.rowsOf(series))", series
+    )
+    assert 1 <= rows[0]["p50"] < 1.01
+    assert rows[0]["p50"] <= rows[0]["p99"] < 1.2
+
+
 @pytest.mark.nightly
 def test_several_jobs_at_rest_are_chosen_from_a_list(browser: Browser, tmp_path: Path) -> None:
     for name in ("first", "second"):

@@ -11,6 +11,9 @@ from ....store.state.waiting import waiting_counts
 from ..history import queued_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from ....store.state.reader import StoreReader
     from ..endpoints.replies import Asked
     from ..jobs import ShownJob, ShownJobs
@@ -20,7 +23,21 @@ __all__ = ["job_list", "job_status", "status_of"]
 
 def job_list(jobs: ShownJobs) -> list[dict[str, Any]]:
     """All jobs."""
-    return [job.summary() for job in jobs.all()]
+    shown = jobs.all()
+    names = _names([job.path for job in shown])
+    return [{**job.summary(), "name": name} for job, name in zip(shown, names, strict=True)]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The fewest last parts of each path that no other one ends with."""
+    names = []
+    for path in paths:
+        others = [other.parts for other in paths if other != path]
+        size = 1
+        while any(other[-size:] == path.parts[-size:] for other in others):
+            size += 1
+        names.append("/".join(path.parts[-size:]))
+    return names
 
 
 def job_status(job: ShownJob, _: Asked) -> dict[str, Any]:

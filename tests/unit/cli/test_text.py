@@ -12,7 +12,7 @@ from tamias.cli.text import error_console, output_console
 if TYPE_CHECKING:
     import pytest
 
-HOSTILE = "a\x1b[2J\x1b]0;title\x07b\rc\x9b31m\x7f"
+HOSTILE = "a\x1b[2J\x1b]0;title\x07b\rc\x9b31m\x7f\u202e3\u2066"
 
 
 def test_characters_that_control_a_terminal_are_shown_as_signs(

@@ -69,21 +69,39 @@ export function rowsOf(series) {
   for (const each of rows.values()) {
     const bounds = [...each.buckets].map(([bound, sum]) => [bound === "+Inf" ? Infinity : Number(bound), sum]).sort((one, other) => one[0] - other[0]);
     each.mean = each.runs ? each.sum / each.runs : null;
-    each.p50 = quantile(bounds, each.runs, 0.5);
-    each.p99 = quantile(bounds, each.runs, 0.99);
+    const skew = skewOf(bounds, each.sum);
+    each.p50 = quantile(bounds, each.runs, 0.5, skew);
+    each.p99 = quantile(bounds, each.runs, 0.99, skew);
     each.picture = spread(bounds);
   }
   return [...rows.values()];
 }
 
-/** The bound below which a share of all is, between two bounds as if they were spread evenly. */
-function quantile(bounds, all, share) {
+/** The power to which places between two bounds are raised, so that the sum of all is theirs; 1 if it is not known. */
+function skewOf(bounds, all) {
+  let [from, before, least, room] = [0, 0, 0, 0];
+  for (const [bound, sum] of bounds) {
+    if (bound === Infinity) {
+      if (sum > before) return 1;
+      continue;
+    }
+    least += from * (sum - before);
+    room += (bound - from) * (sum - before);
+    [from, before] = [bound, sum];
+  }
+  if (!room) return 1;
+  const mean = Math.min(Math.max((all - least) / room, 1e-6), 1);
+  return 1 / mean - 1;
+}
+
+/** The bound below which a share of all is; where between two bounds, `skew` says. */
+function quantile(bounds, all, share, skew) {
   if (!all || !bounds.length) return null;
   let [from, before] = [0, 0];
   for (const [bound, sum] of bounds) {
     if (sum >= share * all) {
       if (bound === Infinity) return from;
-      return sum === before ? bound : from + ((bound - from) * (share * all - before)) / (sum - before);
+      return sum === before ? bound : from + (bound - from) * ((share * all - before) / (sum - before)) ** skew;
     }
     [from, before] = [bound, sum];
   }

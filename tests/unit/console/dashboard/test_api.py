@@ -344,6 +344,14 @@ class TestJobs:
             rows = page.get("jobs")
         assert [(row["id"], row["name"]) for row in rows] == [("0", "b"), ("1", "inner")]
 
+    def test_jobs_of_the_same_name_are_told_apart(self, tmp_path: Path) -> None:
+        for name in ("shop/out.tamias", "shop/other.tamias", "till/out.tamias"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            make_state(tmp_path / name)
+        with opened_page(below=tmp_path) as page:
+            names = {row["name"] for row in page.get("jobs")}
+        assert names == {"shop/out.tamias", "other.tamias", "till/out.tamias"}
+
     def test_a_state_directory_may_vanish_and_come_back(self, tmp_path: Path) -> None:
         state = make_state(tmp_path / "s", {"a": {"n": 1}})
         with opened_page(state) as page:

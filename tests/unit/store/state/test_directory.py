@@ -168,6 +168,18 @@ class TestViewing:
             StateDirectory.view(tmp_path / name)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
 
+    def test_what_is_meant_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "out [1]").touch()
+        opened(tmp_path / "out [1].tamias").close()
+        for name in ("out [1]", ""):
+            with pytest.raises(StoreFormatError) as raised:
+                StateDirectory.view(tmp_path / name)
+            assert raised.value.hint == f"Did you mean {tmp_path / 'out [1].tamias'}?"
+        opened(tmp_path / "other").close()
+        with pytest.raises(StoreFormatError) as raised:
+            StateDirectory.view(tmp_path)
+        assert raised.value.hint.startswith(f"There are: {tmp_path / 'other'}, ")
+
     def test_beside_the_launcher_of_the_same_process(self, tmp_path: Path) -> None:
         with opened(tmp_path) as directory, StateDirectory.view(tmp_path) as view:
             assert view.launcher_pid() == os.getpid()
