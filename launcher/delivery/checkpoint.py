@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from .done_offsets import DoneOffsets
+from .sink import CLOSED
 from .source import Position
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class Totals:
 
     events: int = 0
     outputs: int = 0
+
+
+def closed(record: dict[str, Any]) -> dict[str, Any]:
+    """What `capture` has returned, of a life that has ended and writes nothing more."""
+    return {**record, "sink": {**record["sink"], CLOSED: True}}
 
 
 class Checkpoint:

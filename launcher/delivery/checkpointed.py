@@ -13,11 +13,13 @@ its owned run ends. In an ordered sink it gives up its place: what it puts out l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...agent.errors import TamiasError
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, retries_of
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, closed
 from .delivery import Delivery
 from .sink import part_of
 
@@ -67,6 +69,8 @@ class CheckpointedDelivery(Delivery):
         self.checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
         self._done = self.checkpoint.done
         self._changed = False
+        self._saved: dict[str, Any] | None = None
+        """The last checkpoint of this life."""
         self._suspended: set[int] = set()
         """Suspended inputs whose records the sink has, and whose turn in the order has not come."""
 
@@ -166,6 +170,7 @@ class CheckpointedDelivery(Delivery):
         self._progress.save(state)
         reach("checkpoint.after")
         self._changed = False
+        self._saved = state
         return self.checkpoint.saved()
 
     def acknowledged(self, shard: int) -> int | None:
@@ -173,7 +178,15 @@ class CheckpointedDelivery(Delivery):
         return self.checkpoint.acknowledged.get(shard)
 
     def close(self) -> None:
-        """Close the sink; without a checkpoint."""
+        """Close the sink; without a checkpoint.
+
+        If the last one covers all that was written, it is marked: what is found behind it later was
+        written by another.
+        """
+        if self._saved is not None and self.is_saved:
+            with suppress(TamiasError):  # the checkpoint without the mark is right, too
+                self._progress.save(closed(self._saved))
+            self._saved = None
         self.sink.close()
 
 

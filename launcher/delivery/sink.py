@@ -10,7 +10,7 @@ from the outbox after a crash.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import StoreCorruptError
 from ...store.records.outbox import Outputs
@@ -80,6 +80,10 @@ class Sink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the sink; may be called again."""
+
+
+CLOSED: Final = "closed"
+"""In a recorded position: the life that recorded it has ended, and wrote nothing behind it."""
 
 
 def recorded(position: Position, name: str) -> int | None:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import InputError
-from ..delivery.sink import Sink, recorded
+from ..delivery.sink import CLOSED, Sink, recorded
 from .appendfile import AppendFile
 from .ordering import ReorderBuffer, by_input
 
@@ -69,7 +69,7 @@ class JsonLinesSink(Sink):
             self.path,
             length=length,
             digest=digest if isinstance(digest, str) else None,
-            is_own=_are_lines,
+            is_own=_is_nothing if position is not None and position.get(CLOSED) else _are_lines,
             overwrite=self._overwrite,
             sync=self._sync,
         )
@@ -129,6 +129,11 @@ class JsonLinesSink(Sink):
         if self._file is None:
             raise RuntimeError("the sink is not open")
         return self._file
+
+
+def _is_nothing(data: bytes) -> bool:
+    """Whether there is nothing, as behind the end of a life that has closed the file."""
+    return not data
 
 
 def _are_lines(data: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.launcher.checkpoints import SavedCheckpoints
+from tamias import InputError
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.launcher.sinks.collect import CollectSink
@@ -258,6 +259,28 @@ def test_nothing_is_saved_when_nothing_changed(tmp_path: Path) -> None:
 
 
 LINE = b'{"key":1,"output":1,"offset":0}\n'
+
+
+def test_a_copy_of_a_job_that_has_ended_does_not_write_into_its_output(tmp_path: Path) -> None:
+    out, saved = tmp_path / "out", SavedCheckpoints()
+    first = CheckpointedDelivery(JsonLinesSink(str(out)), saved)
+    first.open()
+    first.save()
+    first.close()
+    copy = SavedCheckpoints(saved)
+    second = CheckpointedDelivery(JsonLinesSink(str(out)), saved)
+    second.open()
+    second.accept(ShardRecord.decode(0, 1, encode_outputs([0], [1], [LINE])))
+    second.close()  # as if killed: no checkpoint covers the line, so it is cut off
+    third = CheckpointedDelivery(JsonLinesSink(str(out)), saved)
+    third.open()
+    assert out.read_bytes() == b""
+    third.accept(ShardRecord.decode(0, 1, encode_outputs([0], [1], [LINE])))
+    third.save()
+    third.close()
+    with pytest.raises(InputError, match="has lines after byte 0 that this job has not written"):
+        CheckpointedDelivery(JsonLinesSink(str(out)), copy).open()
+    assert out.read_bytes() == LINE
 
 
 def test_a_crash_before_the_first_outputs_are_covered_leaves_a_resumable_job(

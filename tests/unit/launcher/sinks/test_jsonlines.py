@@ -116,6 +116,19 @@ def test_a_file_that_somebody_has_edited_is_left_alone(out: Path, edited: bytes)
     assert out.read_bytes() == edited
 
 
+def test_nothing_is_cut_off_behind_the_end_of_a_life_that_has_closed_the_file(out: Path) -> None:
+    position = written(out, 0)
+    whole = {**position, "length": len(line(0)), "digest": None, "closed": True}
+    sink = JsonLinesSink(str(out))
+    sink.open(whole, DoneOffsets(1))
+    sink.close()
+    assert out.read_bytes() == line(0)
+    out.write_bytes(line(0) + line(1))  # as a copy of the job would
+    with pytest.raises(InputError, match="has lines after byte"):
+        JsonLinesSink(str(out)).open(whole, DoneOffsets(1))
+    assert out.read_bytes() == line(0) + line(1)
+
+
 def test_a_file_replaced_by_an_equal_one_goes_on(out: Path) -> None:
     position = written(out, 0, 1)
     content = out.read_bytes()
