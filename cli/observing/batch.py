@@ -19,21 +19,27 @@ if TYPE_CHECKING:
 
     from ...agent.config.configuration import Configuration
 
-__all__ = ["check_profile", "profiled"]
+__all__ = ["check_folder", "check_profile", "profiled"]
 
 
 def check_profile(output: Path | None, config: Configuration) -> None:
     """Raise UsageError if no profile could be written at the end."""
     if output is None:
         return
+    format_of(None, output)
+    check_folder(output)
+    if not config.get(ProfileOptions.RATE):
+        raise UsageError(
+            "With profile-rate 0, workers record nothing.", hint="Leave out that option."
+        )
+
+
+def check_folder(output: Path) -> None:
+    """Raise UsageError if a profile cannot be written there, before time is spent on it."""
     if not output.absolute().parent.is_dir():
         raise UsageError(
             f"There is no directory {shown(output.absolute().parent)} for the profile.",
             hint="Create it, or name another file.",
-        )
-    if not config.get(ProfileOptions.RATE):
-        raise UsageError(
-            "With profile-rate 0, workers record nothing.", hint="Leave out that option."
         )
 
 

@@ -21,6 +21,7 @@ from ...store.encoding.keys import encode_key
 from ...store.state.directory import StateDirectory
 from ...worker.profiling.profile import Profile
 from ..text import count, duration, error_console, output_console, write_line
+from .batch import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +76,10 @@ def profile(
     ] = None,
 ) -> int:
     """Show where the workers of a job spend their time or memory: now, or in the last hour."""
-    chosen = format_of(form, output)
+    if output is not None:
+        check_folder(output)
+    raw = output if memory and form is None and _is_of_memray(output) else None
+    chosen = "text" if raw else format_of(form, output)
     mode = _mode(mode, memory=memory)
     if not 0 < hz <= 1000:
         raise UsageError(f"--hz {hz:g} is not possible: 1 to 1000 samples a second.")
@@ -93,8 +97,8 @@ def profile(
     with StateDirectory.view(state) as view:
         if memory:
             of = Allocations(_seconds("seconds", seconds), worker, mode, native)
-            if output is not None and output.suffix in _MEMRAY_ENDINGS and form is None:
-                return _write_memray(view, of, output)
+            if raw is not None:
+                return _write_memray(view, of, raw)
             found, title = _memory(view, of, state.name)
         elif last is not None:
             now = time.time()
@@ -126,6 +130,10 @@ def profile(
     else:
         write_line(text.rstrip("\n"))
     return 0
+
+
+def _is_of_memray(output: Path | None) -> bool:
+    return output is not None and output.suffix in _MEMRAY_ENDINGS
 
 
 def _ask(view: StateView, wanted: Wanted) -> Sequence[Stretch]:

@@ -25,13 +25,22 @@ _ENDINGS: Final = {
     ".collapsed": "collapsed",
     ".cpuprofile": "chrome",
     ".json": "speedscope",
+    "": "speedscope",
 }
 
 
 def format_of(form: str | None, output: Path | None) -> str:
     """The format that is named, or that the ending of the output says. Raises UsageError."""
     if form is None:
-        return "text" if output is None else _ENDINGS.get(output.suffix, "speedscope")
+        if output is None:
+            return "text"
+        found = _ENDINGS.get(output.suffix.lower())
+        if found is None:
+            raise UsageError(
+                f"The ending of {output} says no format of a profile.",
+                hint=f"One of {', '.join(filter(None, _ENDINGS))}.",
+            )
+        return found
     if form not in FORMATS:
         raise UsageError(f"--format {form} is unknown.", hint=f"Known: {', '.join(FORMATS)}.")
     return form

@@ -39,6 +39,14 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_tables_have_heads(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    headless = [table for table in tables if not re.match(r".*\n\|[ :|-]+\|\n", table)]
+    assert headless == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
     folders = (*ROOMS, "tests", "scripts", "examples", "docs")
     named = [word for word in code_words(page) if re.fullmatch(r"[\w./-]+", word)]

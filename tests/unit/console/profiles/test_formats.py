@@ -137,10 +137,14 @@ def test_the_ending_of_a_file_says_the_format() -> None:
         "a.cpuprofile": "chrome",
         "a.txt": "collapsed",
         "a.json": "speedscope",
+        "a.HTML": "html",
         "a": "speedscope",
     }
     assert {name: format_of(None, Path(name)) for name in endings} == endings
     assert format_of("json", Path("a.html")) == "json"
     assert format_of(None, None) == "text"
+    for name in ("a.svg", "agent.py"):
+        with pytest.raises(UsageError, match=f"ending of {name} says no format"):
+            format_of(None, Path(name))
     with pytest.raises(UsageError, match="pdf is unknown"):
         format_of("pdf", None)
