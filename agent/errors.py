@@ -295,6 +295,9 @@ class TimerError(RunError, ValueError):
 class WaitTimeoutError(RunError, TimeoutError):
     """Nobody has answered within the ``timeout`` of ``ctx.wait_for``."""
 
+    is_on_record: bool = False
+    """Whether each other attempt of the run would find the same."""
+
 
 @public
 class AnswerError(UsageError, LookupError):

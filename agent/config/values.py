@@ -162,7 +162,7 @@ def parse_duration(value: object) -> float:
     """Seconds: 30, "30", "30s", "250ms", "5min", "1h 30m", "2d"; from 0 to a century."""
     seconds = any_duration(value)
     if seconds > LONGEST_DURATION:
-        msg = "a duration of at most a hundred years; a number alone is seconds"
+        msg = "a duration of at most a hundred years (a number alone is seconds)"
         raise ValueError(msg)
     return seconds
 

@@ -14,6 +14,7 @@ from ...agent.errors import (
     RunTimeoutError,
     TamiasError,
     UnserializableError,
+    WaitTimeoutError,
 )
 from ...agent.failures import error_text
 from ...agent.failures.error_text import full_text, is_of, message_of
@@ -81,8 +82,10 @@ def divergence_in(error: BaseException) -> DivergenceError | None:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether another attempt must fail, too: the code is wrong, or another than began the run."""
+    """Whether another attempt must fail, too: by the code, or by what is on record."""
     if is_of(error, (ActionResultError, AnswerError)):
+        return True
+    if isinstance(error, WaitTimeoutError) and error.is_on_record:
         return True
     divergence = divergence_in(error)
     return divergence is not None and divergence.is_between_generations

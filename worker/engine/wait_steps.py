@@ -204,7 +204,9 @@ class Asking:
         record = self._record()
         if record is not None and record.answer is not None:
             return value_of(record)
-        raise WaitTimeoutError(f"Nobody has answered {self._name!r} in time.")
+        late = WaitTimeoutError(f"Nobody has answered {self._name!r} in time.")
+        late.is_on_record = True
+        raise late
 
 
 def check_name(name: object) -> None:

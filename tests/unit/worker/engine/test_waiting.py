@@ -159,6 +159,28 @@ async def test_a_repeated_timer_comes_until_it_is_cancelled(
 
 
 @on_loop
+async def test_a_run_whose_question_has_timed_out_is_not_tried_again(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    attempts: list[Any] = []
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        attempts.append(event.input)
+        if event.input == "own":
+            raise WaitTimeoutError("of something else")
+        await ctx.wait_for("approval", timeout=HOUR)
+
+    with bench(agent_of(act), tmp_path, max_attempts=3, retry_wait=0) as life:
+        life.send(("a", "asked"), ("b", "own"))
+        await soon(lambda: life.suspended)
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await soon(lambda: len(life.letters()) == 2)
+        assert {letter.offset: letter.attempts for letter in life.letters()} == {0: 1, 1: 3}
+        assert attempts.count("asked") == 2  # begun, and gone on with
+
+
+@on_loop
 async def test_an_answer_counts_once(tmp_path: Path, moved: MovedClock) -> None:
     async def act(event: InputEvent, ctx: Any) -> None:
         try:
