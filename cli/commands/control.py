@@ -12,7 +12,7 @@ import typer
 from ...launcher.control.client import send_request
 from ..text import error_console, write_line
 
-State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
+State = Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 

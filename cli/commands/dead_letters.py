@@ -43,7 +43,7 @@ _MOST_LISTED = 1000
 
 _LONGEST_KEY = 32
 
-State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
+State = Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(

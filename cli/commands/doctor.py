@@ -20,7 +20,9 @@ _STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
 
 
 def doctor(
-    state: Annotated[Path | None, typer.Argument(metavar="[STATE_DIR]", show_default=False)] = None,
+    state: Annotated[
+        Path | None, typer.Argument(metavar="[STATE_DIR]", readable=False, show_default=False)
+    ] = None,
     *,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read all of the state directory, and check each record.")
@@ -55,6 +57,10 @@ def doctor(
         row.add_row(Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.name), text)
         console.print(row, soft_wrap=False)
     if not as_json:
-        summary = f"{bad} of these are bad." if bad else "Everything is in order."
+        summary = (
+            f"{bad} of these {'is' if bad == 1 else 'are'} bad."
+            if bad
+            else "Everything is in order."
+        )
         error_console().print(summary, style="bold red" if bad else "green")
     return 1 if bad else 0

@@ -38,7 +38,7 @@ _LONGEST = 200
 
 
 def inspect(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     key: Annotated[
         str | None,

@@ -23,7 +23,7 @@ _PAUSE: Final = 0.2
 
 
 def logs(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on while the job runs.")

@@ -181,7 +181,9 @@ def run(
 
 
 def resume(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", help="As run has printed it.")],
+    state: Annotated[
+        Path, typer.Argument(metavar="STATE_DIR", readable=False, help="As run has printed it.")
+    ],
     *,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")

@@ -52,7 +52,7 @@ _ENDINGS: Final = {
 
 
 def export(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     output: Annotated[
         str,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def limits(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     key: Annotated[
         str | None,

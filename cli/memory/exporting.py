@@ -38,7 +38,7 @@ class SetFormat(str, Enum):
 
 
 def export_sets(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     name: Annotated[
         str | None, typer.Option("--set", metavar="NAME", help="Only sets of this name.")

@@ -78,7 +78,7 @@ class KeyForm(str, Enum):
 
 
 def forget(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     key: Annotated[str, typer.Option(metavar="KEY", help="Whose data: text, or JSON.")],
     form: Annotated[

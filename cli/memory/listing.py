@@ -50,7 +50,7 @@ class Order(str, Enum):
 
 
 def list_sets(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     name: Annotated[
         str | None, typer.Option("--set", metavar="NAME", help="Only sets of this name.")

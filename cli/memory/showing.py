@@ -45,7 +45,7 @@ class Mode(str, Enum):
 
 
 def show(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     name: Name,
     *,
     key: Key = None,
@@ -79,7 +79,7 @@ def show(
 
 
 def search(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     name: Name,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")],
     *,

@@ -26,7 +26,8 @@ _SHORTEST: Final = 20
 
 def dashboard(
     states: Annotated[
-        list[Path] | None, typer.Argument(metavar="[STATE_DIR...]", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="[STATE_DIR...]", readable=False, show_default=False),
     ] = None,
     *,
     port: Annotated[

@@ -31,7 +31,7 @@ _FIRST = "first"
 
 
 def debug_run(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0)],
     *,
     break_at: Annotated[

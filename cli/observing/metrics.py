@@ -36,7 +36,7 @@ _ACCEPT: Final = {"text": "", "openmetrics": "application/openmetrics-text; vers
 
 
 def metrics(
-    states: Annotated[list[Path], typer.Argument(metavar="STATE_DIR...")],
+    states: Annotated[list[Path], typer.Argument(metavar="STATE_DIR...", readable=False)],
     *,
     listen: Annotated[
         str | None,

@@ -34,7 +34,7 @@ _MEMRAY_ENDINGS: Final = (".bin", ".memray")
 
 
 def profile(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     seconds: Annotated[
         str, typer.Option("--seconds", metavar="T", help="For how long to look.")

@@ -14,7 +14,7 @@ from ..text import error_console, output_console, write_line
 
 
 def stacks(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     worker: Annotated[int | None, typer.Option(metavar="N", help="Only this worker.")] = None,
     native: Annotated[

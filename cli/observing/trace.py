@@ -22,7 +22,7 @@ _FORMATS: Final = ("text", "json", "otlp")
 
 
 def trace(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     key: Annotated[
         str | None, typer.Option("--key", metavar="KEY", help="Only runs of this key.")

@@ -42,7 +42,7 @@ class _Answer(NamedTuple):
 
 
 def answer(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="As tamias waiting shows it.")],
     *,
     json_text: Annotated[

@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 
 def waiting(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", readable=False)],
     *,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only what has this name (or timer id).")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from tamias.cli.app import SUBCOMMANDS, application
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IMPORTED = """
 import sys
@@ -59,6 +64,24 @@ def test_nothing_that_is_listed_is_cut_off() -> None:
 def test_every_exit_code_is_named() -> None:
     codes = re.findall(r"[:;] (\d+) ", " ".join(help_of("").partition("Exit codes")[2].split()))
     assert codes == ["0", "1", "2", "3", "4", "130"]
+
+
+def _commands(command: Any, name: str = "tamias") -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for word, each in getattr(command, "commands", {}).items():
+        yield from _commands(each, f"{name} {word}")
+
+
+def test_who_may_not_read_a_state_directory_is_told_by_tamias_itself() -> None:
+    checked_by_typer = [
+        name
+        for name, command in _commands(typer.main.get_command(application()))
+        if command.callback
+        for hint in get_type_hints(command.callback, include_extras=True).values()
+        for info in getattr(hint, "__metadata__", ())
+        if "STATE_DIR" in str(getattr(info, "metavar", "")) and info.readable
+    ]
+    assert checked_by_typer == []
 
 
 def test_what_is_to_be_copied_from_a_help_is_in_one_line() -> None:
