@@ -258,9 +258,8 @@ class RunCompletion:
             self._owned.finish(run)
         else:
             writer.offsets.append(run.number)
-            wants_end = wants_end and not run.is_answer
-            if wants_end and self._owned.wants_ends and not retries_of(run.offset):
-                self._owned.want_end(lane)
+            if wants_end and self._owned.wants_ends and not run.is_answer:
+                self._owned.want_end(lane, run.offset)
         if run.tokens:
             self._questions.close(writer, run.tokens)
         if run.entries is not None:

@@ -137,8 +137,7 @@ class OwnedRuns:
             self._report(lane, offset, suspended=True)
             return
         self._put(lane, number, OwnedRun(RunKind.INPUT, lane.key_bytes, payload), reported=offset)
-        if self.wants_ends:
-            self.want_end(lane)
+        self.want_end(lane, offset)
         reach("store.after")
 
     @staticmethod
@@ -182,8 +181,8 @@ class OwnedRuns:
         lane.writer.may_have_queues = True
         if owned.kind == RunKind.END:
             self._forget_end(lane)
-        elif before is None and self.wants_ends:
-            self.want_end(lane)
+        elif before is None:
+            self.want_end(lane, run.offset)
         self._report(lane, run.number, suspended=True)
         lane.run = None
         lane.held = True
@@ -270,13 +269,14 @@ class OwnedRuns:
 
     # -- the end of the input -------------------------------------------------------------------
 
-    def want_end(self, lane: Lane) -> None:
+    def want_end(self, lane: Lane, offset: int) -> None:
         """Record that the key of an input wants to know the end of the input.
 
         For an input that waits that is done when it is put into the queue, not when its run ends:
-        the end may be behind it by then.
+        the end may be behind it by then. The retry of a dead letter is no new input: its key has
+        wanted to know, or knows, since the input came first.
         """
-        if lane.wants_end:
+        if not self.wants_ends or lane.wants_end or retries_of(offset):
             return
         shard = lane.writer.shard
         if lane.wants_end is None:

@@ -437,6 +437,32 @@ async def test_a_retried_input_that_waits_is_not_begun_anew(
 
 
 @on_loop
+async def test_a_retried_input_that_waits_does_not_bring_the_end_of_the_input_again(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    async def act(event: InputEvent, ctx: Any) -> None:
+        await ctx.sleep(event.input)
+        ctx.send_event(OutputEvent(output=event.input))
+
+    def end(_: EndOfInputEvent, ctx: Any) -> None:
+        ctx.send_event(OutputEvent(output="end"))
+
+    with bench(agent_of(act, (EndOfInputEvent, end)), tmp_path) as life:
+        life.send(("k", HOUR), first=retry_number(3, 1))
+        life.send(("k", 0), first=retry_number(4, 1))  # behind it
+        await soon(lambda: len(life.suspended) == 2)
+        life.end_input()
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await soon(lambda: len(life.order) == 2)
+        await life.at_rest()
+        assert life.order == [HOUR, 0]
+        life.send(("k", 0), first=5)
+        await life.at_rest()
+        assert life.order == [HOUR, 0, 0, "end"]
+
+
+@on_loop
 async def test_a_timer_that_has_come_cannot_be_cancelled_in_the_same_commit(
     tmp_path: Path, moved: MovedClock
 ) -> None:
