@@ -9,15 +9,21 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import signal
 import sys
-from typing import Annotated, Final, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from ..launcher.jobs.exit_codes import INTERRUPTED
 from ..store.standard_streams import open_standard_streams
 from ..worker.importing.guard import is_importing_here, refuse_during_import
 from .errors import guarded, print_error
 from .init import run_below_init
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXIT_USAGE: Final = 2
 COMMANDS_GROUP: Final = "tamias.commands"
@@ -188,4 +194,27 @@ def main() -> None:
         print_error("The working directory has been deleted.", "Change to one that exists.")
         sys.exit(EXIT_USAGE)
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    application(asked)(prog_name="tamias")
+    with _ended_at_once():
+        app = application(asked)
+    app(prog_name="tamias")
+
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """A block that imports modules, in which nothing has begun: Ctrl-C ends it with a word.
+
+    An exception would come out of some module half way through, or be lost in one.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # the shell has it ignored
+        return
+    signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: object) -> None:
+    os.write(2, b"error: Interrupted.\n")
+    os._exit(INTERRUPTED)

@@ -179,7 +179,7 @@ def _written_output(spec: JobSpec, state: Path) -> str | None:
     Raises:
         StoreError: there is something else than the state directory of such a job.
     """
-    if not state.exists() or spec.output == "-":
+    if not StateDirectory.is_made(state) or spec.output == "-":
         return None
     with StateDirectory.view(state) as view:
         return spec.output if _recorded(view).get("output") == spec.output else None

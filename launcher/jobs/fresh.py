@@ -33,7 +33,7 @@ def begun_anew(state: Path, output: str | None) -> Iterator[None]:
         StoreLockedError: a living launcher uses it.
         UsageError: a file has the name under which the output is set aside.
     """
-    if not state.exists():
+    if not StateDirectory.is_made(state):
         yield
         return
     aside = _aside(state)
@@ -50,9 +50,10 @@ def begun_anew(state: Path, output: str | None) -> Iterator[None]:
     try:
         yield
     finally:
-        if state.exists():  # the new job has begun
+        if StateDirectory.is_made(state):  # the new job has begun
             delete_replaced(state, output)
         else:
+            shutil.rmtree(state, ignore_errors=True)
             aside.rename(state)
             if output is not None:
                 with suppress(FileNotFoundError):

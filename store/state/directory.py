@@ -198,6 +198,16 @@ class StateDirectory(StateView):
         return StateView(directory, manifest, ProgressLog.view(path))
 
     @staticmethod
+    def is_made(path: Path) -> bool:
+        """Whether there is more than a launcher has left that died while it made the directory."""
+        try:
+            return any(entry.name not in _BEFORE_MANIFEST for entry in path.iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # something else, or not to be seen: whoever opens it says what
+
+    @staticmethod
     def rename(path: Path, to: Path) -> None:
         """Rename a state directory that no launcher uses.
 

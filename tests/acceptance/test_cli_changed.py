@@ -89,6 +89,13 @@ def test_changed_code_is_told_and_fresh_begins_anew(folder: Folder) -> None:
     assert "Changed since" not in folder.tamias(*CSV).stderr
 
 
+def test_fresh_after_an_interruption_before_anything_has_begun(folder: Folder) -> None:
+    (folder.path / "out.jsonl.tamias").mkdir()
+    folder.write("out.jsonl.tamias/launcher.lock", "")
+    folder.tamias(*RUN, "--fresh")
+    assert len(folder.lines()) == 3
+
+
 def test_fresh_removes_nothing_that_is_not_the_jobs(folder: Folder) -> None:
     folder.write("out.jsonl", "precious\n")
     assert "--overwrite" in folder.tamias(*RUN, "--fresh", code=2).stderr

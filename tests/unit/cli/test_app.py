@@ -27,6 +27,21 @@ print(*(name for name in sys.modules if name.startswith(("tamias.launcher.jobs",
 """
 
 
+INTERRUPTED = """
+import os, signal, time
+from tamias.cli import app
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def importing(asked):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+app.application = importing
+app.main()
+"""
+
+
 def help_of(asked: str | None) -> str:
     return CliRunner().invoke(application(asked), ["--help"], prog_name="tamias").output
 
@@ -37,6 +52,13 @@ def test_the_list_imports_no_subcommand() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "tamias.worker.process" not in done.stdout
     assert "tamias.launcher.jobs.file_job" not in done.stdout
+
+
+@pytest.mark.process
+def test_ctrl_c_before_anything_has_begun_is_no_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "error: Interrupted.\n")
 
 
 def test_the_list_is_that_of_the_subcommands() -> None:
