@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from .tool import Tool
 
-__all__ = ["MOST_QUESTIONS", "Decision", "ask_of", "decision_of", "question_name"]
+__all__ = [
+    "MOST_QUESTIONS",
+    "Decision",
+    "ask_of",
+    "decision_of",
+    "question_name",
+    "shown_answer",
+]
 
+_LONGEST_SHOWN: Final = 80
 MOST_QUESTIONS: Final = 10
 """A call about which was asked so often without a clear answer is not made."""
 
@@ -53,7 +62,8 @@ def decision_of(answer: Any) -> Decision | None:
     ``reason`` and ``arguments``.
     """
     if isinstance(answer, dict):
-        decision = decision_of(answer.get("approved"))
+        approved = answer.get("approved")
+        decision = None if isinstance(approved, dict) else decision_of(approved)
         arguments = answer.get("arguments")
         if decision is None or not (arguments is None or isinstance(arguments, dict)):
             return None
@@ -68,3 +78,11 @@ def decision_of(answer: Any) -> Decision | None:
         if word in _NO:
             return Decision(approved=False)
     return None
+
+
+def shown_answer(answer: Any) -> str:
+    """An answer as text, whatever it is: values of Python programs need have no JSON form."""
+    try:
+        return json.dumps(answer, default=str)[:_LONGEST_SHOWN]
+    except Exception:  # noqa: BLE001 (a value's own code may raise anything)
+        return f"of type {type(answer).__name__}"

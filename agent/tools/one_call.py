@@ -14,7 +14,7 @@ from ..limits.limited_call import LimitedCall, Route
 from ..tracing.executions import TOOL
 from ..waiting.temporary import Kind, kind_of
 from ..waiting.time_limit import in_time
-from .approval import MOST_QUESTIONS, ask_of, decision_of, question_name
+from .approval import MOST_QUESTIONS, ask_of, decision_of, question_name, shown_answer
 from .arguments import ToolArgumentsError, arguments_of
 from .metadata import InputRequired, ToolResponse
 from .results import ToolResult, bounded, error_text, recordable, result_of
@@ -164,10 +164,9 @@ class OneCall:
                 return _ERROR, f"The call of `{self._name}` was not approved in time."
             decision = decision_of(answer)
             if decision is None:
-                shown = json.dumps(answer, default=str)[:_LONGEST_SHOWN]
                 reason = (
-                    f"The answer {shown} is neither yes nor no: answer true, false, or an object"
-                    " with 'approved', and perhaps 'reason' and 'arguments'."
+                    f"The answer {shown_answer(answer)} is neither yes nor no: answer true, false,"
+                    " or an object with 'approved', and perhaps 'reason' and 'arguments'."
                 )
                 continue
             if not decision.approved:
@@ -379,7 +378,11 @@ def _is_of_tool(error: BaseException) -> bool:
 
 
 def _text_of(value: object) -> str:
-    return json.dumps(value, sort_keys=True, default=_plain)
+    """The same text for the same value, in each replay."""
+    try:
+        return json.dumps(value, sort_keys=True, default=_plain)
+    except Exception:  # noqa: BLE001 (keys of several types; a value's own code may raise anything)
+        return type(value).__name__
 
 
 def _plain(value: object) -> Any:

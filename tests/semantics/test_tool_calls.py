@@ -218,6 +218,20 @@ def test_an_unclear_answer_is_asked_again_with_the_reason() -> None:
     assert 'The answer "maybe" is neither yes nor no' in asked[1]
 
 
+class _Untold:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("unclear", [{(1, 2): 3}, [_Untold()], {"approved": {"approved": True}}])
+def test_an_answer_that_has_no_json_form_is_asked_again(unclear: Any) -> None:
+    answers = iter([unclear, True])
+    found = told(agent(pay), call("pay", amount=1), answers=lambda _: next(answers))
+    assert found[0][1] == "paid 1"
+
+
 def test_a_tool_that_changes_before_the_approval_is_not_called(tmp_path: Path) -> None:
     state = tmp_path / "state"
     inputs = [("k", [call("pay", amount=5)])]
@@ -251,6 +265,12 @@ def test_a_tool_may_ask_for_input() -> None:
     found = told(agent(Asking()), call("order", what="tea"), answers={"input order": "L"})
     assert found == [["order", "tea of size L", None]]
     assert MADE == ["asked", "resumed"]
+
+
+def test_what_is_given_to_a_tool_needs_no_json_form() -> None:
+    given = {"size": "L", 1: 2}  # keys that cannot be sorted
+    found = told(agent(Asking()), call("order", what="tea"), answers={"input order": given})
+    assert found == [["order", f"tea of size {given}", None]]
 
 
 def test_a_tool_that_asks_for_input_may_have_parameters_called_state_and_answer() -> None:

@@ -131,3 +131,10 @@ def test_an_answer_that_is_neither_yes_nor_no_is_none(answer: Any) -> None:
 def test_only_a_clear_yes_approves(approved: Any) -> None:
     assert decision_of(approved) is None
     assert decision_of({"approved": approved}) is None
+
+
+def test_a_yes_inside_of_another_answer_approves_nothing() -> None:
+    answer: Any = {"approved": True}
+    for _ in range(5000):
+        answer = {"approved": answer}
+    assert decision_of(answer) is None
