@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SUPPORT = Path(__file__).resolve().parent
 SLOTS = 2
+_OF_A_TASK_THAT_HAS_ENDED = "Task local checkpoint failure"
 
 
 def flink_home() -> Path:
@@ -227,20 +228,30 @@ class Cluster:
         self.wait_for(lambda: self.checkpoints(job).get("completed", 0) >= target, 120)
 
     def stop_with_savepoint(self, job: str) -> str:
-        """Returns the savepoint's path."""
+        """Returns the savepoint's path.
+
+        Flink refuses it if one of the tasks that it asks has just ended, as sources do; then it is
+        to be asked again.
+        """
+        outcome: dict[str, Any] = {}
+        for _ in range(5):
+            outcome = self._savepoint(job)
+            if _OF_A_TASK_THAT_HAS_ENDED not in str(outcome):
+                break
+        assert "location" in outcome, outcome
+        return str(outcome["location"])
+
+    def _savepoint(self, job: str) -> dict[str, Any]:
         trigger = self.ask(f"/jobs/{job}/stop", {"drain": False})
-        found: list[str] = []
+        outcome: dict[str, Any] = {}
 
         def done() -> bool:
             answer = self.ask(f"/jobs/{job}/savepoints/{trigger['request-id']}") or {}
-            if answer.get("status", {}).get("id") != "COMPLETED":
-                return False
-            assert "location" in answer["operation"], answer
-            found.append(answer["operation"]["location"])
-            return True
+            outcome.update(answer.get("operation") or {})
+            return bool(answer.get("status", {}).get("id") == "COMPLETED")
 
         self.wait_for(done, 120)
-        return found[0]
+        return outcome
 
     def cancel(self, job: str) -> None:
         """End a job."""
