@@ -394,3 +394,8 @@ class SubmissionFailedError(RunError):
         self.cause = cause
         self.user_traceback = user_traceback
         self.offset = offset
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says; of the system's without their number and the file's name."""
+    return getattr(error, "strerror", None) or str(error)

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import LeaseHeldError, StoreLockedError, WorkerStartError
+from ..agent.errors import LeaseHeldError, StoreLockedError, WorkerStartError, reason_of
 from ..agent.failures.error_json import error_to_json
 from ..launcher.jobs.exit_codes import FAILED
 from ..launcher.jobs.report import Report
@@ -167,7 +167,7 @@ class Supervisor:
                 member, self._deployment.folder, again=again, pools=len(self._members)
             )
         except OSError as error:  # the process limit is reached, or the disk is full
-            failure = WorkerStartError(f"its pool process cannot be started: {error}")
+            failure = WorkerStartError(f"its pool process cannot be started: {reason_of(error)}")
             self._report_end(
                 name, failure.message, "", {"error": error_to_json(failure), "code": FAILED}
             )

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import EnvironmentSetupError
+from ..agent.errors import EnvironmentSetupError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +80,8 @@ def _from_file(path: Path, above: frozenset[Path]) -> list[Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise EnvironmentSetupError(
-            f"The requirements {path} cannot be read: {error}.", hint="Name a readable text file."
+            f"The requirements {path} cannot be read: {reason_of(error)}.",
+            hint="Name a readable text file.",
         ) from error
     return _from_lines(text.splitlines(), path.parent, above | {path})
 

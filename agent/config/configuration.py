@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import ConfigError
+from ..errors import ConfigError, reason_of
 from ..naming.public import public
 from .option import ConfigOption, bad_value
 from .options import KNOWN_OPTIONS
@@ -78,7 +78,7 @@ class Configuration:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            msg = f"The configuration file {path} cannot be read: {error}."
+            msg = f"The configuration file {path} cannot be read: {reason_of(error)}."
             raise ConfigError(msg, hint="Give the path of a readable YAML file.") from error
         self.load_yaml_text(text, str(path))
 

@@ -59,7 +59,7 @@ def parse_yaml(text: str, source: str) -> Any:
         value = yaml.safe_load(text)
         total = _count(value, {})
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise ConfigError(f"{source} is not valid YAML: {error}.") from error
+        raise ConfigError(f"{source} is not valid YAML: {_fault(error)}.") from error
     except RecursionError:
         raise ConfigError(
             f"{source} is nested too deeply, or contains itself.", hint="Write it flatter."
@@ -70,6 +70,15 @@ def parse_yaml(text: str, source: str) -> Any:
             hint="Write it with fewer anchors.",
         )
     return value
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a text, and where, in one line."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return str(error)
+    said = (getattr(error, "context", None), getattr(error, "problem", None))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {', '.join(filter(None, said))}"
 
 
 def _count(value: Any, known: dict[int, int]) -> int:

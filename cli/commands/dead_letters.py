@@ -96,12 +96,17 @@ def list_letters(
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
     place = typed(state)
+    runnable = any(row["cause"] != "bad-input" for row in rows) or more
+    again = again and runnable
     rest = f", and more behind them (--after {rows[-1]['offset']})" if more else ""
     error_console().print(
-        f"\n{count(len(rows), 'dead letter')}{rest}. To see all of one, to stop where it failed"
-        f"{', or to run them again' * again}:\n"
-        f"  tamias dead-letters show {place} OFFSET\n"
-        f"  tamias debug {place} OFFSET" + f"\n  tamias dead-letters retry {place} --all" * again,
+        f"\n{count(len(rows), 'dead letter')}{rest}. To see all of one"
+        f"{', to stop where it failed' * runnable}{', or to run them again' * again}:\n"
+        f"  tamias dead-letters show {place} OFFSET"
+        + f"\n  tamias debug {place} OFFSET" * runnable
+        + f"\n  tamias dead-letters retry {place} --all" * again
+        + "\nThese cannot be run: repair the lines, and run them as a job of their own."
+        * (not runnable),
         style="dim",
         markup=False,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ...agent.errors import MissingExtraError, UsageError
+from ...agent.errors import MissingExtraError, UsageError, reason_of
 from ...store.state.directory import StateDirectory
 from ..text import count, error_console, shown, write_line
 
@@ -153,7 +153,9 @@ def _token_in(path: Path) -> str:
         found = path.stat()
         token = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The token in {shown(path)} cannot be read: {error}.") from error
+        raise UsageError(
+            f"The token in {shown(path)} cannot be read: {reason_of(error)}."
+        ) from error
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) or found.st_uid not in (os.getuid(), 0):
         raise UsageError(
             f"Others may read {shown(path)}.", hint=f"It has to be yours alone: chmod 600 {path}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -82,6 +83,12 @@ class FittingLine:
 
     def __init__(self, parts: Iterable[Text]) -> None:
         self._parts = list(parts)
+
+    def __rich_measure__(self, _console: Console, options: ConsoleOptions) -> Measurement:
+        # Or a cell would be filled with spaces up to the width of the console.
+        widths = [part.cell_len + 1 for part in self._parts]
+        whole = sum(widths) + len(widths) - 2
+        return Measurement(max(widths, default=0), max(whole, 0)).with_maximum(options.max_width)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         line = Text()

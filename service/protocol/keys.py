@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import zmq
 
-from ...agent.errors import UsageError
+from ...agent.errors import UsageError, reason_of
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PUBLIC: Final = re.compile(r"[!-~]{40}")
@@ -208,7 +208,7 @@ def _read(path: Path, maker: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"There is no file {path}.", hint=f"{maker} makes one.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from None
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}.") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path} is not what it should be: a JSON object.")
     return content

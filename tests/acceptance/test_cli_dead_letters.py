@@ -132,6 +132,9 @@ def test_malformed_inputs_are_not_run(tmp_path: Path) -> None:
     done = folder.tamias(*RETRY, "--all", code=3)
     assert "1 malformed" in done.stderr
     assert len(folder.dead_letters()) == 1
+    told = folder.tamias("dead-letters", "list", "out.jsonl.tamias").stderr
+    assert "These cannot be run: repair the lines" in told
+    assert "retry" not in told
 
 
 def test_an_input_that_kills_its_worker_again_stays(tmp_path: Path) -> None:

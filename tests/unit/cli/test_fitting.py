@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from tamias.cli.views.deployment import AgentView, table
 from tamias.cli.views.estimate import Estimate
-from tamias.cli.views.fitting import folded
+from tamias.cli.views.fitting import FittingLine, folded
 from tamias.cli.views.picture import picture
 from tamias.launcher.pool.status import PoolStatus, WorkerStatus
 
@@ -69,3 +71,10 @@ def test_a_text_is_broken_between_its_parts_only() -> None:
     assert "".join(folded("[1, 2, [3, 4]] and more", 5)) == "[1, 2, [3, 4]] and more"
     assert folded("123456789", 4) == ["123456789"]
     assert folded("", 4) == [""]
+
+
+@pytest.mark.parametrize("parts", [["one", "two", "three"], ["one"], ["a" * 50]])
+def test_a_line_in_a_table_is_as_wide_as_its_text(parts: list[str]) -> None:
+    row = Table.grid()
+    row.add_row("name ", FittingLine(map(Text, parts)))
+    assert shown(row, 400) == f"name {', '.join(parts)}\n"

@@ -154,7 +154,10 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("a: [1", "c.yaml is not valid YAML"),
+        (
+            "a: [1",
+            r"c.yaml is not valid YAML: line 1, column 6: while parsing a flow [^\n]*\.$",
+        ),
         ("a: 2024-13-99", "c.yaml is not valid YAML"),
         ("- 1\n- 2", "c.yaml holds a list"),
         ("just words", "c.yaml holds a str"),
@@ -169,6 +172,14 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, compl
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         Configuration().load_file(tmp_path / "c.yaml")
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Configuration().load_file(tmp_path / "c.yaml")
+    path = tmp_path / "c.yaml"
+    said = f"The configuration file {path} cannot be read: No such file or directory."
+    assert raised.value.message == said
 
 
 def test_a_bad_file_changes_nothing() -> None:
