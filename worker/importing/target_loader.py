@@ -209,6 +209,8 @@ def _failed(what: str, error: BaseException) -> TargetError:
     ]
     lines = traceback.format_list(frames)
     hint = "Repair the code."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        hint = f"Install what has {error.name!r} for {sys.executable}, or repair the code."
     if isinstance(error, TamiasError):  # without its module, and the hint where hints are
         lines.append(f"{type(error).__name__}: {error.message}")
         hint = error.hint or hint

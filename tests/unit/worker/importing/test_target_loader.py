@@ -166,8 +166,11 @@ def test_code_that_fails_shows_its_own_frames_only(
 
 def test_a_package_that_fails_shows_why(home: Path) -> None:
     (home / "tt_pkg" / "__init__.py").write_text("import tt_missing_dependency\n")
-    with pytest.raises(TargetError, match=r"(?s)cannot be imported.*tt_missing_dependency"):
+    with pytest.raises(TargetError, match=r"(?s)cannot be imported.*tt_missing_dep") as caught:
         load_target("tt_pkg.agents:Counter", home)
+    assert caught.value.hint == (
+        f"Install what has 'tt_missing_dependency' for {sys.executable}, or repair the code."
+    )
 
 
 def test_a_file_is_found_again_after_it_was_repaired(home: Path) -> None:
