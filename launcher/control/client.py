@@ -6,10 +6,10 @@ import json
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
-from ...agent.errors import PoolError
+from ...agent.errors import PoolError, UsageError
 from ...agent.failures.error_json import error_from_json
 from ...store.state.directory import StateDirectory
-from .unix_socket import connect_to
+from .unix_socket import LARGEST_BODY, connect_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,7 @@ def send_request(
     Raises:
         StoreFormatError: there is no such state directory.
         NoAnswerError: no launcher listens, or no answer has arrived.
+        UsageError: it is too large for a launcher.
         TamiasError: the error that the pool answers with.
     """
     with StateDirectory.view(state) as view:
@@ -59,12 +60,15 @@ def send_request(
             f"No launcher is at work in {state}.",
             hint="Start one: tamias run, resume or serve.",
         )
+    body = None if arguments is None else json.dumps(arguments)
+    if body is not None and len(body) > LARGEST_BODY:
+        raise UsageError(
+            f"That is too large for a running launcher: it has {len(body):,} bytes in JSON.",
+            hint=f"At most {LARGEST_BODY:,}: send a reference to it instead.",
+        )
     connection = _Connection(path, wait)
     try:
-        if arguments is None:
-            connection.request("GET", f"/{name}")
-        else:
-            connection.request("POST", f"/{name}", json.dumps(arguments))
+        connection.request("GET" if body is None else "POST", f"/{name}", body)
         answer = json.loads(connection.getresponse().read())
     except (OSError, HTTPException, ValueError) as error:
         raise NoAnswerError(

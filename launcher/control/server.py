@@ -32,7 +32,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ...agent.errors import PoolError, TamiasError, UsageError
 from ...agent.failures.error_json import error_to_json
 from ...store.state.layout import StateLayout
-from .unix_socket import listen_at
+from .unix_socket import LARGEST_BODY, listen_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     Handle = Callable[[str, dict[str, Any]], "Future[dict[str, Any]]"]
     """Passes a request, a path such as `scale` and its arguments, to the pool."""
 
-LARGEST_BODY: Final = 16 << 20
 READ_SECONDS: Final = 10.0
 """The time that a client has to send its request."""
 FAREWELL_SECONDS: Final = 1.0

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LARGEST_BODY: Final = 16 << 20
+"""Bytes of a request that a launcher takes."""
 _OWNER_ONLY: Final = 0o600
 
 

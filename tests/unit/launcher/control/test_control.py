@@ -71,6 +71,8 @@ def test_errors_come_back_as_they_were(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="There is no /dance here") as offered:
             send_request(tmp_path / "s", "dance", {})
         assert "POST /scale" in offered.value.hint
+        with pytest.raises(UsageError, match="too large for a running launcher: it has 16,"):
+            send_request(tmp_path / "s", "scale", {"workers": "x" * (16 << 20)})
 
 
 @pytest.mark.process
