@@ -20,7 +20,7 @@ __all__ = ["HELP", "pool_screen", "printable"]
 
 HELP: Final = f"""\
 up, down, j, k   select a worker
-s                another order: {", ".join(ORDERS)}
+s                order: {", ".join(ORDERS)}
 c, m, l          order by CPU, memory, lag
 enter            look at the worker
 t                the stacks of its threads and tasks

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tamias.cli.observing.top_screen import pool_screen, worker_text
+from tamias.cli.observing.top_screen import HELP, pool_screen, worker_text
 from tamias.console.top.model import ORDERS, PoolView
 
 
@@ -154,3 +154,7 @@ def test_a_worker_is_shown_in_full() -> None:
     text = worker_text(row, 9.0, view.seen_at)
     assert "2 restarts; 6.0 s ago: killed" in text
     assert "act 'a' for 4.0 s" in text
+
+
+def test_the_help_fits_a_terminal_of_80_columns() -> None:
+    assert max(map(len, HELP.splitlines())) <= 80
