@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 _WIDE = 400
 """Columns if there is no terminal: nothing is cut off."""
-_SIGNS: Final = {
+_SIGNS: Final[dict[int, int | str]] = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
     **dict.fromkeys(range(0x7F, 0xA0), 0xFFFD),
     # Those that turn the order of what follows.
     **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD),
+    # Halves of characters, which cannot be written.
+    **{code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)},
 }
-"""Signs for characters that control terminals, by their codes."""
+"""Signs for characters that control terminals, or cannot be written, by their codes."""
 
 
 class _SafeConsole(Console):
@@ -62,7 +64,16 @@ def output_console() -> Console:
 
 def write_line(line: str) -> None:
     """Write a line to stdout, for a script."""
-    sys.stdout.write(line + "\n")
+    try:
+        sys.stdout.write(line + "\n")
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def printable(text: str) -> str:
+    """A text on one line, with question marks for what is not printable."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def at_most(limit: int) -> int:

@@ -19,7 +19,15 @@ from ...store.records.offsets import RunKind, kind_of, offset_of
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import all_waiting
 from ...store.waiting.records import NEVER
-from ..text import date_of, duration, error_console, output_console, typed, write_line
+from ..text import (
+    date_of,
+    duration,
+    error_console,
+    output_console,
+    printable,
+    typed,
+    write_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,7 +251,7 @@ def _moment(moment: float | None, now: float) -> str:
 
 
 def _short(text: str, longest: int = _LONGEST) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    text = printable(text)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 

@@ -10,7 +10,7 @@ from ...store.records.offsets import RunKind, identity_of, kind_of, offset_of
 from ...store.state.waiting import waiting_in
 from ...store.waiting.records import NEVER
 from ...worker.runs.history import described_entries
-from ..text import date_of
+from ..text import date_of, printable
 
 if TYPE_CHECKING:
     from ...console.values.agent_code import AgentCode
@@ -62,11 +62,11 @@ def as_tree(waits: dict[str, Any]) -> dict[str, Any]:
     if waits["behind"]:
         tree["behind it"] = waits["behind"]
     for question in waits["questions"]:
-        tree[f"question {question['name']} {question['token']}"] = _dated(
+        tree[f"question {printable(question['name'])} {question['token']}"] = _dated(
             question, "asked_at", "deadline"
         )
     for timer in waits["timers"]:
-        name = timer["id"] or f"of input {timer['of']}"
+        name = printable(timer["id"] or f"of input {timer['of']}")
         tree[f"timer {name}"] = _dated(timer, "due")
     return tree
 

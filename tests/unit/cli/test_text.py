@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from tamias.cli.text import error_console, output_console
+from tamias.cli.text import error_console, output_console, write_line
 
 if TYPE_CHECKING:
     import pytest
@@ -27,6 +27,14 @@ def test_characters_that_control_a_terminal_are_shown_as_signs(
     printed = "".join(capsys.readouterr())
     assert not [each for each in printed if not each.isprintable() and each != "\n"]
     assert printed.count("␛[2J␛]0;title") == 6
+
+
+def test_what_cannot_be_encoded_is_written_as_its_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output_console().print("a\ud800b", markup=False)
+    write_line("c\udcffd")
+    assert capsys.readouterr().out == "a\\ud800b\nc\\udcffd\n"
 
 
 def test_styles_and_lines_are_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
