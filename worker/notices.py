@@ -1,8 +1,8 @@
 """What a worker has noticed that is probably a mistake of the agent, though nothing has failed.
 
-An event that no action hears, a coroutine that is never awaited: nothing raises, and the output
-lacks something. A worker counts each notice by its text, and reports the counts with its heartbeat;
-the launcher logs each text once.
+An event that no action hears, a result that nobody gets, a coroutine that is never awaited: nothing
+raises, and the output lacks something. A worker counts each notice by its text, and reports the
+counts with its heartbeat; the launcher logs each text once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from .own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
+    from ..agent.action import Action
     from ..agent.event import Event
     from ..agent.plan import AgentPlan
 
+_OWN: Final = __name__.partition(".")[0]
 MOST: Final = 50
 """Texts that a worker counts one by one."""
 OTHERS: Final = "further warnings"
@@ -43,6 +45,20 @@ class Notices:
         """Count a notice of a kind under the text of the first one."""
         self.add(self._first.setdefault(kind, text[:_LONGEST]))
 
+    def check_result(self, action: Action, result: object) -> None:
+        """Check what an action has returned, if that is not None, and notice it.
+
+        Raises:
+            ActionResultError: see `Action.check_result`.
+        """
+        action.check_result(result)
+        if _may_be_an_output(result):
+            kind = type(result).__qualname__
+            self.add(
+                f"action {action.name!r} returned a {kind}, which goes nowhere: send an output with"
+                " ctx.send_event(OutputEvent(output=...))"
+            )
+
     def counts(self) -> dict[str, int]:
         """How often each was added, by text."""
         return dict(self._counts)
@@ -64,6 +80,15 @@ def unheard(plan: AgentPlan, event: Event, sender: str) -> str:
         if close:
             return f"{text}: did you mean {close[0]}?"
     return text
+
+
+def _may_be_an_output(result: object) -> bool:
+    """Whether somebody has meant a result; not that of the last expression of a lambda."""
+    if isinstance(result, bool) or type(result).__module__.partition(".")[0] == _OWN:
+        return False
+    if isinstance(result, (list, tuple)):
+        return any(item is not None for item in result)
+    return not isinstance(result, (int, float, str)) or bool(result)
 
 
 def notice_warnings(notices: Notices) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from typing import TYPE_CHECKING, Any
@@ -90,12 +91,42 @@ def test_what_an_action_returns_and_should_have_sent_or_awaited(function: Any, s
     "function",
     [
         lambda event, ctx: ctx.short_term_memory.set("a", 1),
-        lambda event, ctx: ctx.send_event(Second()),
-        lambda event, ctx: [1, "a"],
+        lambda event, ctx: ctx.short_term_memory.new_object("b"),
+        lambda event, ctx: event.input > 10 or ctx.short_term_memory.set("a", 1),
+        lambda event, ctx: [ctx.short_term_memory.set("a", n) and None for n in range(3)],
+        lambda event, ctx: event.input * 0,
     ],
 )
 def test_any_other_result_is_ignored(function: Any) -> None:
-    assert environment(agent_of(function)).report.failed == 0
+    report = environment(agent_of(function)).report
+    assert report.failed == 0
+    assert report.notices == {}
+
+
+async def _answer(event: Any, ctx: Any) -> str:
+    return "a"
+
+
+async def _answer_late(event: Any, ctx: Any) -> str:
+    await asyncio.sleep(0.01)
+    return "a"
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (lambda event, ctx: {"n": event.input}, "dict"),
+        (lambda event, ctx: [1, "a"], "list"),
+        (_answer, "str"),
+        (_answer_late, "str"),
+    ],
+)
+def test_a_result_that_may_be_meant_as_an_output(function: Any, kind: str) -> None:
+    report = environment(agent_of(function), 3).report
+    assert (report.failed, report.outputs) == (0, 0)
+    [(text, times)] = report.notices.items()
+    assert f"returned a {kind}, which goes nowhere: send an output with" in text
+    assert times == 3
 
 
 @pytest.mark.parametrize("agent", [Agent(), Agent])

@@ -201,7 +201,7 @@ class AsyncActions:
             if result.__class__ is ActionCoroutine:
                 return WaitingAction(run, action, result, context, of_memory, of_fields)
             if result is not None:
-                action.check_result(result)
+                self._services.metrics.notices.check_result(action, result)
         except BaseException:
             run.renew_memory()
             raise
@@ -263,7 +263,7 @@ class AsyncActions:
         run, action = waiting.run, waiting.action
         try:
             if result is not None:
-                action.check_result(result)
+                self._services.metrics.notices.check_result(action, result)
         except ActionResultError as error:
             failure = error
         try:

@@ -311,7 +311,7 @@ class Engine:
                         if exhausted:
                             continue
                         break
-                    action.check_result(result)
+                    self.metrics.notices.check_result(action, result)
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
                 ended = clock()
                 self._driver.fail_begun(run, error, (began, ended))

@@ -306,7 +306,7 @@ class RunDriver:
         try:
             result = action.fn(event, context)
             if result is not None:
-                action.check_result(result)
+                self._services.metrics.notices.check_result(action, result)
             if (
                 getrefcount(context) > references
                 or getrefcount(lane.memory) > of_memory
