@@ -349,7 +349,7 @@ async def react_with_a_function(connection: ResourceDescriptor, *, is_kept: bool
     seen = await react_run(agent, "Call the tool temperature for the city Rome.")
     assert CALLED or not is_kept
     assert all(isinstance(city, str) for city in CALLED)
-    return f"{len(CALLED)} calls of the tool; {seen}"
+    return f"tool called {len(CALLED)} x; {seen}"
 
 
 @check("openai", "a ReAct agent, tools by schema")
@@ -382,7 +382,7 @@ async def react_mcp(servers: Servers) -> str:
     seen = await react_run(agent, "Call get_current_time with the timezone Europe/Rome.")
     calls = log.read_text(encoding="utf-8").count('"tools/call"')
     assert calls
-    return f"{calls} calls of the tool; {seen}"
+    return f"tool called {calls} x; {seen}"
 
 
 # -- the report ------------------------------------------------------------------------------------
