@@ -85,7 +85,7 @@ def is_final(error: BaseException) -> bool:
     """Whether another attempt must fail, too: by the code, or by what is on record."""
     if is_of(error, (ActionResultError, AnswerError)):
         return True
-    if isinstance(error, WaitTimeoutError) and error.is_on_record:
+    if is_of(error, WaitTimeoutError) and error.is_on_record:  # type: ignore[attr-defined]
         return True
     divergence = divergence_in(error)
     return divergence is not None and divergence.is_between_generations
