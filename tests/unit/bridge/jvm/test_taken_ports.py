@@ -26,10 +26,15 @@ pytestmark = needs_java
 CONNECTION = ResourceType.CHAT_MODEL_CONNECTION
 
 TAKER = """
-import os, socket, struct, sys, threading
+import os, socket, struct, sys, threading, time
 manner, port, user = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 os.setresuid(user, user, user)
-listener = socket.create_server(("127.0.0.1", port))
+while True:
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+        break
+    except OSError:  # the last threads of who had it before are still ending
+        time.sleep(0.01)
 print(listener.getsockname()[1], flush=True)
 def serve(connection):
     if manner == "resets":  # the end overtakes the answer
