@@ -71,9 +71,9 @@ def write_line(line: str) -> None:
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     """A text on one line, with question marks for what is not printable."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
 
 def at_most(limit: int) -> int:

@@ -83,7 +83,7 @@ def unheard(plan: AgentPlan, event: Event, sender: str) -> str:
 
 
 def _may_be_an_output(result: object) -> bool:
-    """Whether somebody has meant a result; not that of the last expression of a lambda."""
+    """Tell whether a result may be meant as an output, and is not what a lambda ends with."""
     if isinstance(result, bool) or type(result).__module__.partition(".")[0] == _OWN:
         return False
     if isinstance(result, (list, tuple)):

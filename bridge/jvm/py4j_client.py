@@ -5,8 +5,8 @@ only py4j's connections and its protocol. A connection serves one call at a time
 many as concurrent calls. One that has failed is not used again.
 
 When a JVM has died, any process may bind its port. A JVM of ours (`Address.life`) accepts its
-token, so whoever refuses it is another process; and one of another user does not even get it. Of
-other JVMs, neither is known: they may belong to another user, and the token may be wrong.
+token, so a process that refuses it is another one; and a process of another user does not get it.
+A JVM that is not ours may belong to another user, and its token may be wrong.
 """
 
 from __future__ import annotations

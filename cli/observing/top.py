@@ -22,9 +22,9 @@ from ...console.stacks.collecting import stacks_of
 from ...console.top.model import ORDERS, PoolView
 from ...launcher.control.client import send_request
 from ...store.state.directory import StateDirectory
-from ..text import output_console, write_line
+from ..text import output_console, printable, write_line
 from .keyboard import keyboard
-from .top_screen import HELP, pool_screen, printable, worker_text
+from .top_screen import HELP, pool_screen, worker_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ...console.top.model import ORDERS
-from ..text import count, duration, rate, size
+from ..text import count, duration, printable, rate, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ...console.top.model import PoolView, WorkerRow
 
-__all__ = ["HELP", "pool_screen", "printable"]
+__all__ = ["HELP", "pool_screen"]
 
 HELP: Final = f"""\
 up, down, j, k   select a worker
@@ -34,11 +34,6 @@ _NARROW: Final = 110
 _HOT: Final = 5
 _FIXED: Final = 5
 """Lines beside the workers: two of the pool, the head of the table, the last two."""
-
-
-def printable(text: object) -> str:
-    """A text without control characters, which could change the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
 
 def pool_screen(view: PoolView, width: int, height: int, *, live: bool, note: str = "") -> Group:

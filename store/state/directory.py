@@ -205,7 +205,7 @@ class StateDirectory(StateView):
         except FileNotFoundError:
             return False
         except OSError:
-            return True  # something else, or not to be seen: whoever opens it says what
+            return True  # something else, or not to be seen: opening it says what
 
     @staticmethod
     def rename(path: Path, to: Path) -> None:
