@@ -30,7 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 _UTF8 = "Convert it to UTF-8 (iconv -t utf-8)."
 _UNPACK = "Decompress it, or pipe the text in: --input - reads standard input."
 _TEXT = "Write what is in it as JSON lines, CSV or TSV."
-_NO_TEXT = {
+NO_TEXT = {
     b"\xff\xfe": ("UTF-16", _UTF8),
     b"\xfe\xff": ("UTF-16", _UTF8),
     b"\x1f\x8b\x08": ("compressed by gzip", "Have its name end in .gz, or pipe it through zcat."),
@@ -328,7 +328,7 @@ class LineReader:
         )
 
     def _without_mark(self, line: bytes) -> bytes:
-        for beginning, (kind, hint) in _NO_TEXT.items():
+        for beginning, (kind, hint) in NO_TEXT.items():
             if line.startswith(beginning):
                 raise InputError(f"The input {self.name} is {kind}.", hint=hint)
         if not line.startswith(_BOM):

@@ -18,6 +18,7 @@ from tamias.agent.errors import InputError
 from tamias.launcher.delivery.source import Position, Record, Source
 from tamias.launcher.sources.factory import open_source
 from tamias.launcher.sources.jsonlines import JsonLinesSource
+from tamias.launcher.sources.lines import NO_TEXT
 from tamias.store.encoding.json_text import make_decoder
 from tamias.store.encoding.keys import decode_key
 
@@ -175,7 +176,8 @@ def test_reading_on_from_any_position_gives_the_rest(
 ) -> None:
     path = tmp_path / "any.jsonl"
     content = b"\n".join(lines) + end
-    if content.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+    # Hypothesis draws from the constants of the code too, so a line may begin as an archive does.
+    if content.startswith((b"\xef\xbb\xbf", *NO_TEXT)):
         content = b"?" + content
     path.write_bytes(content)
     with JsonLinesSource(str(path)) as source:
