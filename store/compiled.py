@@ -12,6 +12,7 @@ from typing import Final
 
 MODULES: Final = (
     "tamias.launcher.connection.messages",
+    "tamias.launcher.connection.packing",
     "tamias.launcher.delivery.checkpoint",
     "tamias.launcher.delivery.checkpointed",
     "tamias.launcher.delivery.done_offsets",
@@ -28,6 +29,7 @@ MODULES: Final = (
     "tamias.launcher.metrics.top_keys",
     "tamias.launcher.pool.inbox",
     "tamias.launcher.pool.reader",
+    "tamias.store.encoding.codec",
     "tamias.store.encoding.keys",
     "tamias.store.encoding.paths",
     "tamias.store.encoding.stamps",

@@ -7,7 +7,7 @@ from typing import TypeVar
 _Error = TypeVar("_Error", bound=BaseException)
 
 
-def with_cause(error: _Error, cause: BaseException) -> _Error:
-    """Return an exception that is to be raised, with its cause."""
+def with_cause(error: _Error, cause: BaseException | None) -> _Error:
+    """Return an exception that is to be raised, with its cause; None hides what came before."""
     error.__cause__ = cause
     return error

@@ -19,7 +19,7 @@ import typer
 
 from ...agent.errors import AnswerError, PoolError, StoreLockedError, UsageError
 from ...launcher.control.client import NoAnswerError, send_request
-from ...store.encoding.json_text import loads_json
+from ...store.encoding.codec import loads_json
 from ...store.login_name import login_name
 from ...store.state.answering import answer_at_rest, checked_shard
 from ...store.state.directory import StateDirectory

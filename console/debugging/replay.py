@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.config.agent_options import ModelOptions
 from ...agent.plan import AgentPlan
 from ...agent.resources.registry import ResourceRegistry
-from ...store.encoding.json_text import make_decoder, make_encoder
+from ...store.encoding.codec import make_decoder, make_encoder
 from ...store.encoding.keys import key_prefix
 from ...store.encoding.values import loads
 from ...store.shard.live_fields import LiveFields

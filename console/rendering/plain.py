@@ -12,7 +12,7 @@ import pickle
 from typing import Any, Final, NoReturn
 
 from ...agent.row import Row
-from ...store.encoding.json_text import JSON_CODECS, loads_json
+from ...store.encoding.codec import JSON_CODECS, loads_json
 from ...store.encoding.stamps import split
 
 __all__ = ["LARGEST", "NeedsClassesError", "plain_payload", "plain_value"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.errors import UnserializableError
 from ...agent.failures.error_text import one_line
 from ...launcher.reload import generation_record
-from ...store.encoding.json_text import make_decoder
+from ...store.encoding.codec import make_decoder
 from ...store.encoding.values import loads
 from ...worker.importing.target_loader import load_target
 from ...worker.importing.target_names import is_file

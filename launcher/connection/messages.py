@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import struct
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreCorruptError
@@ -48,8 +47,6 @@ __all__ = [
     "unpack",
     "unpack_records",
 ]
-
-_shard_of = attrgetter("shard")
 
 
 class BadMessageError(Exception):
@@ -237,10 +234,12 @@ def _may_report(state: Slot | None, shard: int, offsets: list[int], dispatcher: 
         if len(sent) < len(offsets) and not _has_shard(state, shard, dispatcher):
             return False
         offsets = sent
-    try:
-        return set(map(_shard_of, map(state.flight.__getitem__, offsets))) <= {shard}
-    except KeyError:
-        return False
+    flight = state.flight
+    for offset in offsets:
+        item = flight.get(offset)
+        if item is None or item.shard != shard:
+            return False
+    return True
 
 
 # -- small messages -------------------------------------------------------------------------------

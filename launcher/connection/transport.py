@@ -12,10 +12,8 @@ from ...worker import wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from ...worker.connection.frames import NoMessageError
-    from ..dispatch.item import Item, Rejection
     from ..workers.registry import WorkerHandle
 
     Received = bytes | NoMessageError
@@ -52,24 +50,3 @@ class WorkerTransport(Protocol):
         """Ask a worker to finish its commit and to end; `now` is monotonic."""
         worker.stop_by = now + STOP_SECONDS
         self.send(worker.identity, wire.STOP)
-
-
-def pack_items(items: list[Item]) -> bytes:
-    """The message that brings a worker these inputs."""
-    return wire.pack_inputs(
-        [item.offset for item in items],
-        [item.key for item in items],
-        [item.payload for item in items],
-        {item.offset: _described(item.rejection) for item in items if item.rejection is not None},
-    )
-
-
-def _described(rejection: Rejection) -> dict[str, Any]:
-    return {
-        "cause": rejection.cause,
-        "error": rejection.error,
-        "attempts": rejection.attempts,
-        "signal": rejection.signal,
-        "stacks": rejection.stacks,
-        "worker_pid": rejection.worker_pid,
-    }

@@ -44,7 +44,7 @@ class Delivery(ABC):
     """
 
     codec: str
-    """Names the encoder that workers use: see `store.encoding.json_text.make_encoder`."""
+    """Names the encoder that workers use: see `store.encoding.codec.make_encoder`."""
     accepts_retries = False
     """Whether it delivers what retried dead letters put out beside the inputs of the job."""
 

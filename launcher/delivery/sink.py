@@ -31,7 +31,7 @@ class Sink(ABC):
     """
 
     codec: str
-    """The encoder that workers use: see `store.encoding.json_text.make_encoder`."""
+    """The encoder that workers use: see `store.encoding.codec.make_encoder`."""
 
     ordered: bool = False
     """Whether outputs are written in the order of their inputs."""

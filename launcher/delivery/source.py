@@ -43,7 +43,7 @@ class Source(ABC):
     """The place where the inputs of a job come from; used by one thread."""
 
     codec: str
-    """How payloads are encoded: see `store.encoding.json_text.make_decoder`."""
+    """How payloads are encoded: see `store.encoding.codec.make_decoder`."""
 
     exhausted: bool = False
     """Whether `read` has returned all records."""

@@ -13,14 +13,13 @@ The next run with the same state directory continues where this one has ended.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
@@ -36,6 +35,7 @@ from ..connection.listening import new_address
 from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
+from ..garbage import rare_collections
 from ..hooks import load_launcher_hooks, logging_only
 from ..logs.log_reader import LogReader
 from ..pool.pool import Pool
@@ -61,10 +61,6 @@ if TYPE_CHECKING:
     from ..streams.text_streams import TextStreams
     from ..workers.starter import Starter
     from .agent_spec import AgentSpec
-
-_THRESHOLDS: Final = (50_000, 50, 1000)
-"""Thresholds of the garbage collector while a pool works. The launcher makes a container for each
-input under way; none of them is garbage, and collections at the usual rate double its CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,18 +296,6 @@ class Job:
             if self.observed
             else logging_only(),
         )
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Collect garbage rarely in this block, and as before after it."""
-    before = gc.get_threshold()
-    if 0 < before[0] < _THRESHOLDS[0]:
-        gc.set_threshold(*_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @contextmanager

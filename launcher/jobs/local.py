@@ -242,7 +242,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     report.log = str(kept or "")
                 if report.log and report.dead_letters:
                     _LOG.warning("what the workers printed is in %s", report.log)
-                builder.output.extend(sink.results())
+                builder.output.extend(sink.take_results())
                 sink.check_readable()
                 return report
         except TamiasError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ...agent.errors import WorkerStartError
 from ...store.state.layout import StateLayout
 from ...worker import wire
-from ..connection.transport import pack_items
+from ..connection.packing import pack_items
 from ..dispatch.instructions import (
     GiveUp,
     ReleaseShard,

@@ -12,6 +12,8 @@ back to the checkpoint's length, and then read.
 from __future__ import annotations
 
 import struct
+from collections import deque
+from contextlib import nullcontext
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from ...store.encoding.values import loads, loads_all
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
 from ...store.records.outbox import decode_outputs, encode_outputs
 from ..delivery.sink import Sink, part_of, recorded
+from ..garbage import kept_alive
 from .appendfile import AppendFile
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from ..delivery.sink import Position
 
 LENGTH = struct.Struct("<Q")
+_MANY = 16
+"""Of fewer outputs the collector is not told: that would take longer than to decode them."""
 _BY_VALUE = b"cloudpickle.cloudpickle"
 """The module of the functions that rebuild code: every pickle with code in it contains this."""
 
@@ -56,6 +61,8 @@ class CollectSink(Sink):
         self._file: AppendFile | None = None
         self._offsets: list[int] = []
         self._values: list[Any] = []
+        self._is_one_each = True
+        """Whether no input has two outputs, and each output has an input."""
         self._unreadable: list[tuple[int, UnserializableError]] = []
         """Outputs that cannot be decoded: the inputs' offsets, and why."""
 
@@ -99,9 +106,14 @@ class CollectSink(Sink):
         if self._file is not None:
             self._file.close()
 
-    def results(self) -> list[Any]:
-        """Return all outputs that can be decoded, as ``{key: output}``, in input order."""
-        return _in_order(self._offsets, self._values)
+    def take_results(self) -> list[Any]:
+        """Return all outputs that can be decoded, as ``{key: output}``, in input order.
+
+        They are no longer here then: what is left of a job may stay in memory for a while.
+        """
+        offsets, self._offsets = self._offsets, []
+        values, self._values = self._values, []
+        return _in_order(offsets, values, is_one_each=self._is_one_each)
 
     @property
     def arrived(self) -> list[Any]:
@@ -133,11 +145,14 @@ class CollectSink(Sink):
     def _keep(self, outputs: Outputs) -> None:
         self.outputs += len(outputs.lengths)
         offsets = _output_offsets(outputs)
+        if offsets is not outputs.offsets:
+            self._is_one_each = False
         blob = bytes(outputs.blob)
         try:
             if self._foreign:
                 _refuse_code(blob)
-            values = loads_all(blob, outputs.lengths)
+            with kept_alive() if len(offsets) >= _MANY else nullcontext():
+                values = loads_all(blob, outputs.lengths)
         except UnserializableError:
             self._keep_readable(offsets, outputs)
         else:
@@ -178,14 +193,14 @@ def _output_offsets(outputs: Outputs) -> list[int]:
     return list(chain.from_iterable(map(repeat, offsets, counts)))
 
 
-def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
+def _in_order(offsets: list[int], outputs: list[Any], *, is_one_each: bool) -> list[Any]:
     """Return `outputs` sorted by the offset of each; those of one offset keep their order."""
     count = len(outputs)
-    if count and len(set(offsets)) == count == max(offsets) + 1:
-        ordered: list[Any] = [None] * count  # one output per input, the usual case: no need to sort
-        for offset, output in zip(offsets, outputs, strict=True):
-            ordered[offset] = output
-        return ordered
+    if is_one_each and count and count == max(offsets) + 1:
+        ordered: list[Any] = [None] * count  # each has its place, the usual case: no need to sort
+        deque(map(ordered.__setitem__, offsets, outputs), maxlen=0)  # the fastest loop there is
+        if all(ordered):
+            return ordered
     return [outputs[place] for place in sorted(range(count), key=offsets.__getitem__)]
 
 

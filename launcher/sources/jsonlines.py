@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ...agent.errors import InputError
-from ...store.encoding.json_text import loads_json
+from ...store.encoding.codec import loads_json
 from ...store.encoding.keys import encode_key
 from ..delivery.source import Position, Record, generated_key
 from .keycache import KeyCache

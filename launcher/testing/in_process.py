@@ -208,7 +208,7 @@ def _run(  # noqa: PLR0917 (the parts of one run)
         report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
         if waits.error is not None:
             raise waits.error
-        outputs = sink.results()
+        outputs = sink.take_results()
     return AgentRun(
         without_questions(outputs),
         memories_in(path),

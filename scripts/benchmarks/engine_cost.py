@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import agents
 from tamias import Agent, AgentPlan, Configuration
 from tamias.agent.resources.registry import ResourceRegistry
-from tamias.store.encoding.json_text import make_decoder, make_encoder
+from tamias.store.encoding.codec import make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 from tamias.store.shard.shard import Durability, Shard

@@ -102,7 +102,7 @@ class Pool:
             job.open_state(self.state, {}) as state,
         ):
             job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
-            return [output for pair in sink.results() for output in pair.values()]
+            return [output for pair in sink.take_results() for output in pair.values()]
 
     def size(self) -> int:
         """Bytes on disk of the store."""

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from tamias.launcher.workers.starter import Event, Exited, Started, Starter
-from tamias.store.encoding.json_text import make_encoder
+from tamias.store.encoding.codec import make_encoder
 from tamias.store.encoding.keys import shard_of
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ...agent.errors import ServiceError, ServiceTimeoutError, UsageError
 from ...agent.naming.public import public
-from ...store.encoding.json_text import dumps_json, loads_json
+from ...store.encoding.codec import loads_json
+from ...store.encoding.json_text import dumps_json
 from ...store.encoding.keys import encode_key
 from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
 from .connection import Connection

@@ -13,7 +13,8 @@ from ...agent.errors import (
 )
 from ...agent.failures.error_json import error_from_json
 from ...agent.waiting.questions import Question, is_token
-from ...store.encoding.json_text import dumps_json, loads_json
+from ...store.encoding.codec import loads_json
+from ...store.encoding.json_text import dumps_json
 from ...store.login_name import login_name
 from ..protocol.frames import MAX_VALUE
 

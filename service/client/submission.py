@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceTimeoutError, SubmissionFailedError, UsageError
 from ...agent.naming.public import public
-from ...store.encoding.json_text import loads_json
+from ...store.encoding.codec import loads_json
 from ..protocol.frames import FAILED, FORGOTTEN, GENERATION, MISMATCH, OUTPUTS, RELOADED
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import orjson
 
 from ...agent.errors import TamiasError
-from ...store.encoding.json_text import loads_json
+from ...store.encoding.codec import loads_json
 from ...store.encoding.keys import decode_key, encode_key
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.errors import AnswerError, PoolError, ServiceError, TamiasError, UsageError
 from ...agent.failures.error_json import error_to_json
 from ...launcher.control.commands import AnswerQuestion
-from ...store.encoding.json_text import loads_json
+from ...store.encoding.codec import loads_json
 from ...store.records.offsets import RunKind, kind_of, offset_of
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import all_waiting

@@ -1,22 +1,7 @@
-"""Inputs and outputs of agent runs as bytes.
+"""Values as JSON text.
 
-A worker gets payloads in the form that they have in the source, so the launcher never re-encodes an
-input. It sends outputs in the form that they have in the sink, so the launcher never decodes an
-output. Both conversions happen here, in the worker's process.
-
-*Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
-(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object with
-the value under ``value`` (or ``v``); ``pickle-json`` a pickle, of whose object the JSON form counts
-(`json_rows`).
-
-*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
-is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
-clients of a service. Alone, too, are ``pickle-value``, a plain pickle, ``pickle-json``, a pickle of
-its JSON form, and ``text``: a text as it is, and anything else as JSON.
-
-JSON is read and written by orjson, and by the standard library where orjson fails or would be
-wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and Infinity. Values
-that JSON does not have are written so:
+JSON is written by orjson, and by the standard library where orjson fails: it refuses NaN and
+Infinity. Values that JSON does not have are written so:
 
 ==========================================  ===================================================
 value                                       in JSON
@@ -50,7 +35,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -58,31 +43,12 @@ from pydantic import BaseModel
 
 from ...agent.errors import UnserializableError
 from ...agent.failures.error_text import one_line
-from ...agent.waiting.questions import Question
-from ..records.offsets import LARGEST_OFFSET
-from .json_rows import json_form
 from .keys import decode_key
 from .numpy_json import from_numpy, is_numpy, plain_of
 from .pickle_errors import full_name
-from .values import IMMUTABLE, check_readable, dumps_pickle, dumps_with_key, loads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Decoder = Callable[[bytes], Any]
-    Encoder = Callable[[bytes, Any, int | None], bytes]
-
-JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
-"""The input codecs with JSON payloads."""
-
-_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
-
-# Finds integers that orjson might round, without a regular expression (which costs four times as
-# much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
-_DIGITS: Final = bytes(
-    ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256)
-)
-_SUSPECT: Final = b"0" * 19
+OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
+"""Of orjson, which asks `convert` about dataclasses, too."""
 
 _SECOND: Final = dt.timedelta(seconds=1)
 _MISSING: Final = frozenset({"NaTType", "NAType"})
@@ -90,78 +56,6 @@ _MISSING: Final = frozenset({"NaTType", "NAType"})
 
 _TEXT: Final = b"s"
 """The first byte of a key that is a text."""
-_CACHED_KEYS: Final = 1 << 12
-"""Of so many keys all is in the processor's cache. With more, finding one costs more than decoding
-it."""
-_CACHED_KEY_SIZE: Final = 256
-
-
-def loads_json(data: bytes) -> Any:
-    """The value of a JSON document in UTF-8, exact for integers of any size.
-
-    Accepts NaN, Infinity and -Infinity, as Python's own JSON does.
-
-    Raises:
-        ValueError: not JSON, or not UTF-8; the message has the position.
-    """
-    if data.translate(_DIGITS).find(_SUSPECT) < 0:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            return _loads_with_json(data, error)
-    return _loads_with_json(data, None)
-
-
-def _loads_with_json(data: bytes, refusal: ValueError | None) -> Any:
-    """Read what orjson refused or would round; raise orjson's `refusal` if this fails, too."""
-    try:
-        return json.loads(data.decode())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except ValueError as error:
-        raise (refusal or error) from None
-
-
-def make_decoder(codec: str) -> Decoder:
-    """The function that converts a payload of `codec` to the input's value."""
-    if codec == "pickle":
-        return loads
-    if codec == "json-value":
-        return _decode_value
-    if codec == "pickle-json":
-        return lambda data: json_form(loads(data))
-    if codec in JSON_CODECS:
-        return loads_json
-    raise ValueError(f"unknown input codec {codec!r}")
-
-
-def _decode_value(data: bytes) -> Any:
-    document = loads_json(data)
-    try:
-        return document["value"]
-    except KeyError:
-        return document["v"]
-
-
-def make_encoder(codec: str) -> Encoder:
-    """The function that converts ``(key bytes, output, input's number)`` to bytes for a sink.
-
-    Of the number (`store.records.offsets`) only the input's offset is written.
-
-    Raises:
-        UnserializableError: (the function) the output has no form in this codec.
-    """
-    encoders: dict[str, Callable[[], Encoder]] = {
-        "pickle": lambda: dumps_with_key,
-        "json-lines": _json_encoder,
-        "json": lambda: _encode_json_alone,
-        "pickle-value": lambda: _encode_pickle_alone,
-        "pickle-json": lambda: _encode_json_form,
-        "text": lambda: _encode_text,
-    }
-    if codec not in encoders:
-        raise ValueError(f"unknown output codec {codec!r}")
-    return encoders[codec]()
 
 
 def dumps_json(value: Any) -> bytes:
@@ -171,9 +65,13 @@ def dumps_json(value: Any) -> bytes:
         UnserializableError: a type has no JSON form; names it and its place.
     """
     try:
-        return orjson.dumps(value, _convert, _OPTIONS)
+        return orjson.dumps(value, convert, OPTIONS)
     except TypeError:
-        pass
+        return dumps_rare(value)
+
+
+def dumps_rare(value: Any) -> bytes:
+    """The same for a value that orjson refuses. Raises UnserializableError."""
     try:
         return _dumps_with_json(value)
     except UnserializableError:
@@ -199,72 +97,7 @@ def _key_value(key: Any) -> Any:
     return key
 
 
-class _KeyCache(dict[bytes, Any]):
-    """Decoded keys, made on demand; cleared when full, so its memory is bounded."""
-
-    def __init__(self, decode: Callable[[bytes], Any]) -> None:
-        self._decode = decode
-
-    def __missing__(self, key: bytes) -> Any:
-        decoded = self._decode(key)
-        if len(key) <= _CACHED_KEY_SIZE:
-            if len(self) >= _CACHED_KEYS:
-                self.clear()
-            self[key] = decoded
-        return decoded
-
-
-def _encode_json_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
-    return dumps_json(output)
-
-
-def _encode_pickle_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (as above)
-    data = dumps_pickle(output)
-    return data if output.__class__ in IMMUTABLE else check_readable(data, output)
-
-
-def _encode_json_form(key: bytes, output: Any, offset: int | None) -> bytes:
-    return _encode_pickle_alone(key, json_form(output), offset)
-
-
-def _encode_text(key: bytes, output: Any, offset: int | None) -> bytes:
-    if isinstance(output, str):
-        try:
-            return output.encode()
-        except UnicodeEncodeError as error:
-            raise UnserializableError(
-                f"output holds half a surrogate pair at character {error.start}, which is no text:"
-                " replace it before the output is sent"
-            ) from None
-    return _encode_json_alone(key, output, offset)
-
-
-def _json_encoder() -> Encoder:
-    keys = _KeyCache(key_to_json)
-
-    def encode(key: bytes, output: Any, number: int | None) -> bytes:
-        if number is None or output.__class__ is Question:
-            return _rare_line(keys[key], output, number)
-        offset = number & LARGEST_OFFSET
-        return b'{"key":%b,"output":%b,"offset":%d}\n' % (keys[key], dumps_json(output), offset)
-
-    return encode
-
-
-def _rare_line(key: bytes, output: Any, number: int | None) -> bytes:
-    """A line of a question, or of an output that goes back to no input."""
-    offset = b"null" if number is None else b"%d" % (number & LARGEST_OFFSET)
-    name, value = b"output", output
-    if isinstance(output, Question):
-        name = b"question"
-        value = {
-            field: getattr(output, field)
-            for field in ("token", "name", "ask", "asked_at", "deadline")
-        }
-    return b'{"key":%b,"%b":%b,"offset":%b}\n' % (key, name, dumps_json(value), offset)
-
-
-def _convert(value: Any) -> Any:
+def convert(value: Any) -> Any:
     """Convert a value that orjson does not know by one step. Raises TypeError."""
     if isinstance(value, BaseModel):
         return value.model_dump(warnings=False)
@@ -329,7 +162,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, orjson.Fragment):
         return plain_of(value)
     try:
-        converted = _convert(value)
+        converted = convert(value)
     except TypeError as error:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
         if is_numpy(value):

@@ -25,7 +25,7 @@ from ...agent.limits.settings import Limits
 from ...agent.resources.registry import ResourceRegistry
 from ...store import clock
 from ...store.crashpoints import reach
-from ...store.encoding.json_text import make_decoder, make_encoder
+from ...store.encoding.codec import make_decoder, make_encoder
 from ...store.encoding.keys import decode_key
 from ...store.records.offsets import offset_of
 from ...store.state.layout import StateLayout

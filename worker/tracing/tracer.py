@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ...store.encoding.json_text import make_decoder
+from ...store.encoding.codec import make_decoder
 from ...store.state.layout import StateLayout
 from .rendering import Ending, Renderer
 from .run_trace import RunTrace

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tamias import AgentPlan, Configuration
 from tamias.agent.hooks import Hooks
 from tamias.agent.resources.registry import ResourceRegistry
-from tamias.store.encoding.json_text import make_decoder, make_encoder
+from tamias.store.encoding.codec import make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key, shard_of
 from tamias.store.encoding.values import dumps, loads
 from tamias.store.records.offsets import RunKind, identity_of, kind_of

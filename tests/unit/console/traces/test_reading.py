@@ -12,7 +12,7 @@ from tamias.agent.event import input_event
 from tamias.console.traces.lines import lines_backwards
 from tamias.console.traces.reading import find_run, runs_in
 from tamias.console.traces.text import as_text, seconds_text
-from tamias.store.encoding.json_text import make_decoder
+from tamias.store.encoding.codec import make_decoder
 from tamias.store.encoding.keys import encode_key
 from tamias.worker.tracing.rendering import Renderer
 from tamias.worker.tracing.settings import EventLogSettings

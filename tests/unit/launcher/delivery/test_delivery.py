@@ -15,7 +15,7 @@ from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.launcher.sinks.collect import CollectSink
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
-from tamias.store.encoding.json_text import make_encoder
+from tamias.store.encoding.codec import make_encoder
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 from tamias.store.records.offsets import (
@@ -187,7 +187,7 @@ def test_ordered_lines_are_the_same_file_after_any_deaths(tmp_path: Path, seed: 
 def test_collected_outputs_survive_any_deaths(tmp_path: Path, seed: int) -> None:
     sink = run(tmp_path, lambda: CollectSink(tmp_path / "spool"), random.Random(seed), deaths=seed)
     assert isinstance(sink, CollectSink)
-    results = sink.results()
+    results = sink.take_results()
     assert results[:-TIMERS] == [{n % 7: o} for n in range(INPUTS) for o in outputs_of(n)]
     last = sorted(output for pair in results[-TIMERS:] for output in pair.values())
     assert last == sorted(-n for n in range(TIMERS))
@@ -303,4 +303,4 @@ def test_an_output_that_is_too_much_for_one_pickle_frame_comes_back_whole(tmp_pa
     delivery = Life(tmp_path, sink).delivery
     delivery.accept(ShardRecord.decode(0, 1, encode_outputs([5], [1], [dumps({"k": value})])))
     delivery.close()
-    assert sink.results() == [{"k": value}]
+    assert sink.take_results() == [{"k": value}]

@@ -54,7 +54,7 @@ def test_the_others_are_in_the_list(tmp_path: Path, bad: bytes, spooled: bool) -
         sink = CollectSink(tmp_path / "spool")
         sink.open(position, None)  # type: ignore[arg-type]
         sink.close()
-    assert sink.results() == [{"k": offset} for offset in range(10) if offset != 7]
+    assert sink.take_results() == [{"k": offset} for offset in range(10) if offset != 7]
     with pytest.raises(UnserializableError, match=r"2 of 11 outputs .* the first of input 4"):
         sink.check_readable()
 
@@ -64,7 +64,7 @@ def test_code_of_another_python_costs_nothing_but_itself() -> None:
     local = cloudpickle.dumps({"k": lambda: 1})
     record = outputs({**GOOD, 3: [local]})
     sink.write(record, record.offsets)
-    assert len(sink.results()) == 9
+    assert len(sink.take_results()) == 9
     with pytest.raises(UnserializableError, match="was pickled by value, as compiled code"):
         sink.check_readable()
 
@@ -74,4 +74,4 @@ def test_nothing_is_wrong_where_all_can_be_read() -> None:
     record = outputs(GOOD)
     sink.write(record, record.offsets)
     sink.check_readable()
-    assert len(sink.results()) == 10
+    assert len(sink.take_results()) == 10

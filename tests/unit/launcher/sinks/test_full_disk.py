@@ -88,7 +88,7 @@ def test_a_spool_goes_on_when_there_is_room_again(disk: Path) -> None:
     ballast.unlink()
     sink = CollectSink(disk / "spool")
     fill(sink, records, saved)
-    assert sink.results() == values
+    assert sink.take_results() == values
 
 
 def test_a_read_only_disk_is_said(disk: Path) -> None:

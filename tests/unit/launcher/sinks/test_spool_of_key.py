@@ -58,7 +58,7 @@ def results(state: Path) -> list[Any]:
         sink.open(position, None)  # type: ignore[arg-type]
         assert sink.position() == position
         sink.close()
-        return sink.results()
+        return sink.take_results()
 
 
 def test_outputs_of_the_key_are_gone_and_the_others_stay(state: Path) -> None:

@@ -19,7 +19,7 @@ from tamias.launcher.delivery.source import Position, Record, Source
 from tamias.launcher.sources.factory import open_source
 from tamias.launcher.sources.jsonlines import JsonLinesSource
 from tamias.launcher.sources.lines import NO_TEXT
-from tamias.store.encoding.json_text import make_decoder
+from tamias.store.encoding.codec import make_decoder
 from tamias.store.encoding.keys import decode_key
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from tamias import JsonRow, Row
+from tamias.store.encoding.codec import make_decoder, make_encoder
 from tamias.store.encoding.json_rows import json_form
-from tamias.store.encoding.json_text import make_decoder, make_encoder
 from tamias.store.encoding.values import dumps_checked, loads
 
 

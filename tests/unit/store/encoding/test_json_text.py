@@ -21,15 +21,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from tamias.agent.errors import UnserializableError
-from tamias.store.encoding.json_text import (
-    dumps_json,
-    key_to_json,
-    loads_json,
-    make_decoder,
-    make_encoder,
-)
+from tamias.store.encoding.codec import loads_json, make_encoder
+from tamias.store.encoding.json_text import dumps_json, key_to_json
 from tamias.store.encoding.keys import encode_key
-from tamias.store.encoding.values import dumps, loads
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -150,22 +144,6 @@ def test_a_value_that_contains_itself_is_an_error() -> None:
         dumps_json(endless)
 
 
-@pytest.mark.parametrize("codec", ["json", "json-object"])
-def test_object_codecs_give_the_document(codec: str) -> None:
-    assert make_decoder(codec)(b' {"a": 1} ') == {"a": 1}
-
-
-def test_the_value_codec_gives_the_value_under_either_name() -> None:
-    decode = make_decoder("json-value")
-    assert decode(b'{"key": 1, "value": [2]}\r') == [2]
-    assert decode(b'{"k": 1, "v": null}') is None
-    assert decode(b'{"v": 1, "value": 2}') == 2
-
-
-def test_the_pickle_codec_gives_the_object() -> None:
-    assert make_decoder("pickle")(dumps({"a": {1}})) == {"a": {1}}
-
-
 @pytest.mark.parametrize(
     ("key", "text"),
     [
@@ -184,34 +162,3 @@ def test_keys_have_a_json_form(key: Any, text: bytes) -> None:
     assert key_to_json(encode_key(key)) == text
     line = make_encoder("json-lines")(encode_key(key), {"n": 1}, 7)
     assert line == b'{"key":%b,"output":{"n":1},"offset":7}\n' % text
-
-
-@given(JSON_VALUES)
-def test_a_line_is_one_line(value: Any) -> None:
-    line = make_encoder("json-lines")(b"sa", value, 0)
-    assert line.count(b"\n") == 1
-    assert json.loads(line) == {"key": "a", "output": value, "offset": 0}
-
-
-def test_the_pickle_encoder_pairs_key_and_output() -> None:
-    encode = make_encoder("pickle")
-    assert loads(encode(encode_key(("a", 1)), {2}, 5)) == {("a", 1): {2}}
-    with pytest.raises(UnserializableError, match="generator"):
-        encode(b"sa", (n for n in ""), 5)
-
-
-def test_many_and_long_keys_leave_the_cache_bounded() -> None:
-    encode = make_encoder("json-lines")
-    for n in range(70_000):
-        encode(encode_key(n), None, n)
-    [cache] = [cell.cell_contents for cell in encode.__closure__ or ()]
-    assert len(cache) < 1 << 16
-    long = "x" * 1000
-    assert json.loads(encode(encode_key(long), None, 1))["key"] == long
-    assert encode_key(long) not in cache
-
-
-@pytest.mark.parametrize("make", [make_decoder, make_encoder])
-def test_an_unknown_codec_is_an_error(make: Any) -> None:
-    with pytest.raises(ValueError, match="'xml'"):
-        make("xml")

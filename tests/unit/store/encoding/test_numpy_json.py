@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tamias.agent.errors import UnserializableError
-from tamias.store.encoding.json_text import dumps_json, make_encoder
+from tamias.store.encoding.codec import make_encoder
+from tamias.store.encoding.json_text import dumps_json
 
 masked_array: Any = np.ma.masked_array
 datetime64: Any = np.datetime64  # its type knows fewer units than it takes

@@ -16,7 +16,7 @@ import pytest
 from tamias import Configuration, Event, OutputEvent, StoreError
 from tamias.agent.event import input_event
 from tamias.console.traces.reading import runs_in
-from tamias.store.encoding.json_text import make_decoder
+from tamias.store.encoding.codec import make_decoder
 from tamias.store.encoding.keys import encode_key
 from tamias.worker.runs.traced import next_traced
 from tamias.worker.tracing.erasing import count_traces, remove_traces

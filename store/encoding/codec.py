@@ -1,0 +1,223 @@
+"""Inputs and outputs of agent runs as bytes.
+
+A worker gets payloads in the form that they have in the source, so the launcher never re-encodes an
+input. It sends outputs in the form that they have in the sink, so the launcher never decodes an
+output. Both conversions happen here, in the worker's process.
+
+*Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
+(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object with
+the value under ``value`` (or ``v``); ``pickle-json`` a pickle, of whose object the JSON form counts
+(`json_rows`).
+
+*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
+is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
+clients of a service. Alone, too, are ``pickle-value``, a plain pickle, ``pickle-json``, a pickle of
+its JSON form, and ``text``: a text as it is, and anything else as JSON.
+
+JSON is read by orjson, and by the standard library where orjson fails or would be wrong: it refuses
+NaN and Infinity, and reads integers beyond 64 bits as rounded floats. How values are written is in
+`json_text`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, final
+
+import orjson
+
+from ...agent.errors import UnserializableError
+from ...agent.waiting.questions import Question
+from ..records.offsets import LARGEST_OFFSET
+from .json_rows import json_form
+from .json_text import OPTIONS, convert, dumps_json, dumps_rare, key_to_json
+from .values import IMMUTABLE, check_readable, dumps_pickle, dumps_with_key, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decoder = Callable[[bytes], Any]
+    Encoder = Callable[[bytes, Any, int | None], bytes]
+
+JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
+"""The input codecs with JSON payloads."""
+
+_parse: Final[Any] = orjson.loads
+_write: Final[Any] = orjson.dumps
+
+_CACHED_KEYS: Final = 1 << 12
+"""Of so many keys all is in the processor's cache. With more, finding one costs more than decoding
+it."""
+_CACHED_KEY_SIZE: Final = 256
+
+# Finds integers that orjson might round, without a regular expression (which costs four times as
+# much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
+_DIGITS: Final = bytes(
+    ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256)
+)
+_SUSPECT: Final = b"0" * 19
+
+_EXACT: Final = float(1 << 63)
+"""A number that orjson has rounded is a float, and not smaller than this."""
+_SIMPLE: Final = frozenset({str, int, bool, type(None)})
+"""Classes whose values orjson reads as they are written, and which hold no others."""
+
+
+def loads_json(data: bytes) -> Any:
+    """The value of a JSON document in UTF-8, exact for integers of any size.
+
+    Accepts NaN, Infinity and -Infinity, as Python's own JSON does.
+
+    Raises:
+        ValueError: not JSON, or not UTF-8; the message has the position.
+    """
+    if data.translate(_DIGITS).find(_SUSPECT) < 0:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            return _loads_with_json(data, error)
+    return _loads_with_json(data, None)
+
+
+def _loads_with_json(data: bytes, refusal: ValueError | None) -> Any:
+    """Read what orjson refused or would round; raise orjson's `refusal` if this fails, too."""
+    try:
+        return json.loads(data.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise (refusal or error) from None
+
+
+def make_decoder(codec: str) -> Decoder:
+    """The function that converts a payload of `codec` to the input's value."""
+    if codec == "pickle":
+        return loads
+    if codec == "json-value":
+        return _decode_value
+    if codec == "pickle-json":
+        return lambda data: json_form(loads(data))
+    if codec in JSON_CODECS:
+        return loads_json
+    raise ValueError(f"unknown input codec {codec!r}")
+
+
+def _decode_value(data: bytes) -> Any:
+    try:
+        document = _parse(data)
+    except ValueError as error:
+        return _value_of(_loads_with_json(data, error))
+    value = _value_of(document)
+    if _is_exact(value) or data.translate(_DIGITS).find(_SUSPECT) < 0:
+        return value
+    return _value_of(_loads_with_json(data, None))
+
+
+def _value_of(document: Any) -> Any:
+    try:
+        return document["value"]
+    except KeyError:
+        return document["v"]
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether no number in a value can have been rounded; it need not find that out.
+
+    A document is asked about faster than its text is searched, if it is simple, as most are.
+    """
+    kind = value.__class__
+    if kind is dict:
+        for each in value.values():
+            if not (abs(each) < _EXACT if each.__class__ is float else each.__class__ in _SIMPLE):
+                return False
+        return True
+    return abs(value) < _EXACT if kind is float else kind in _SIMPLE
+
+
+def make_encoder(codec: str) -> Encoder:
+    """The function that converts ``(key bytes, output, input's number)`` to bytes for a sink.
+
+    Of the number (`store.records.offsets`) only the input's offset is written.
+
+    Raises:
+        UnserializableError: (the function) the output has no form in this codec.
+    """
+    encoders: dict[str, Callable[[], Encoder]] = {
+        "pickle": lambda: dumps_with_key,
+        "json-lines": lambda: LineEncoder().encode,
+        "json": lambda: _encode_json_alone,
+        "pickle-value": lambda: _encode_pickle_alone,
+        "pickle-json": lambda: _encode_json_form,
+        "text": lambda: _encode_text,
+    }
+    if codec not in encoders:
+        raise ValueError(f"unknown output codec {codec!r}")
+    return encoders[codec]()
+
+
+class _Beginnings(dict[bytes, bytes]):
+    """How the lines of a key begin, made on demand; cleared when full, so its memory is bounded."""
+
+    def __missing__(self, key: bytes) -> bytes:
+        beginning = b'{"key":%b,"output":' % key_to_json(key)
+        if len(key) <= _CACHED_KEY_SIZE:
+            if len(self) >= _CACHED_KEYS:
+                self.clear()
+            self[key] = beginning
+        return beginning
+
+
+@final
+class LineEncoder:
+    """Makes lines of outputs, for JSON lines files."""
+
+    def __init__(self) -> None:
+        self.beginnings: Final = _Beginnings()
+
+    def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
+        """An `Encoder`: the line of an output."""
+        if number is None or output.__class__ is Question:
+            return _rare_line(key_to_json(key), output, number)
+        try:
+            text: bytes = _write(output, convert, OPTIONS)
+        except TypeError:
+            text = dumps_rare(output)
+        return self.beginnings[key] + text + b',"offset":%d}\n' % (number & LARGEST_OFFSET)
+
+
+def _encode_json_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
+    return dumps_json(output)
+
+
+def _encode_pickle_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (as above)
+    data = dumps_pickle(output)
+    return data if output.__class__ in IMMUTABLE else check_readable(data, output)
+
+
+def _encode_json_form(key: bytes, output: Any, offset: int | None) -> bytes:
+    return _encode_pickle_alone(key, json_form(output), offset)
+
+
+def _encode_text(key: bytes, output: Any, offset: int | None) -> bytes:
+    if isinstance(output, str):
+        try:
+            return output.encode()
+        except UnicodeEncodeError as error:
+            raise UnserializableError(
+                f"output holds half a surrogate pair at character {error.start}, which is no text:"
+                " replace it before the output is sent"
+            ) from None
+    return _encode_json_alone(key, output, offset)
+
+
+def _rare_line(key: bytes, output: Any, number: int | None) -> bytes:
+    """A line of a question, or of an output that goes back to no input."""
+    offset = b"null" if number is None else b"%d" % (number & LARGEST_OFFSET)
+    name, value = b"output", output
+    if isinstance(output, Question):
+        name = b"question"
+        value = {
+            field: getattr(output, field)
+            for field in ("token", "name", "ask", "asked_at", "deadline")
+        }
+    return b'{"key":%b,"%b":%b,"offset":%b}\n' % (key, name, dumps_json(value), offset)

@@ -1,0 +1,91 @@
+"""Payloads of inputs and outputs: each codec gives what its source and sink have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tamias.agent.errors import UnserializableError
+from tamias.store.encoding.codec import LineEncoder, make_decoder, make_encoder
+from tamias.store.encoding.keys import encode_key
+from tamias.store.encoding.values import dumps, loads
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("codec", ["json", "json-object"])
+def test_object_codecs_give_the_document(codec: str) -> None:
+    assert make_decoder(codec)(b' {"a": 1} ') == {"a": 1}
+
+
+def test_the_value_codec_gives_the_value_under_either_name() -> None:
+    decode = make_decoder("json-value")
+    assert decode(b'{"key": 1, "value": [2]}\r') == [2]
+    assert decode(b'{"k": 1, "v": null}') is None
+    assert decode(b'{"v": 1, "value": 2}') == 2
+
+
+def test_the_pickle_codec_gives_the_object() -> None:
+    assert make_decoder("pickle")(dumps({"a": {1}})) == {"a": {1}}
+
+
+@given(JSON_VALUES)
+@example(2**64)
+@example(-(2**63) - 1)
+@example({"n": 10**40 + 1})
+@example({"n": 1, "nested": {"n": 2**65}})
+@example([2**64 - 1, 2**64])
+@example({"n": 1e300})
+@example("12345678901234567890")
+@example({"NaN": float("nan"), "n": 2**70})
+def test_the_value_codec_is_exact(value: Any) -> None:
+    line = json.dumps({"key": 10**30, "value": value}).encode("utf-8", "surrogatepass")
+    assert repr(make_decoder("json-value")(line)) == repr(json.loads(line)["value"])
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"value": nul}', b'{"value": "\xff"}'])
+def test_the_value_codec_refuses_what_is_not_json(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        make_decoder("json-value")(text)
+
+
+@given(JSON_VALUES)
+def test_a_line_is_one_line(value: Any) -> None:
+    line = make_encoder("json-lines")(b"sa", value, 0)
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {"key": "a", "output": value, "offset": 0}
+
+
+def test_the_pickle_encoder_pairs_key_and_output() -> None:
+    encode = make_encoder("pickle")
+    assert loads(encode(encode_key(("a", 1)), {2}, 5)) == {("a", 1): {2}}
+    with pytest.raises(UnserializableError, match="generator"):
+        encode(b"sa", (n for n in ""), 5)
+
+
+def test_many_and_long_keys_leave_the_cache_bounded() -> None:
+    encoder = LineEncoder()
+    for n in range(70_000):
+        encoder.encode(encode_key(n), None, n)
+    assert len(encoder.beginnings) < 1 << 16
+    long = "x" * 1000
+    assert json.loads(encoder.encode(encode_key(long), None, 1))["key"] == long
+    assert encode_key(long) not in encoder.beginnings
+
+
+@pytest.mark.parametrize("make", [make_decoder, make_encoder])
+def test_an_unknown_codec_is_an_error(make: Any) -> None:
+    with pytest.raises(ValueError, match="'xml'"):
+        make("xml")
