@@ -400,7 +400,7 @@ def _register(path: Path, environment: Environment) -> None:
     _open[data_file(path)] = environment._shares = [environment]  # noqa: SLF001
 
 
-def data_file(path: Path) -> tuple[int, int] | None:
+def data_file(path: Path | str) -> tuple[int, int] | None:
     """What tells the file of an environment from one that takes its place; None without a file."""
     try:
         status = os.stat(f"{path}/data.mdb")  # noqa: PTH116 (each read of a shard asks for it)

@@ -22,7 +22,8 @@ from ..sets.applying import apply_sets
 from ..sets.changes import SetChange
 from ..sets.folding import rewrite
 from ..sets.index.bitmap import numbers_of
-from ..sets.reading import StoredSet, sets_in
+from ..sets.naming import sets_in
+from ..sets.reading import StoredSet
 from ..sets.records import LIVE, set_address, shared_owner
 from ..sets.table import SetTable
 from ..sets.writing import SetWriter

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+import sys
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from heapq import merge
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ...agent.errors import MemorySetError
 from ..encoding.keys import key_prefix, shard_of
 from ..sets.changes import SetName
 from ..sets.parts import StoredPart
@@ -15,15 +17,20 @@ from ..sets.searching import search
 from ..sets.selecting import items_that_fit, shared_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from ..sets.reading import StoredSet
     from ..sets.records import StoredItem
     from ..sets.searching import Found, Query
+    from ..shard.sets_view import SetsView
     from ..shard.snapshot import Snapshot
     from ..state.reader import StoreReader
 
 __all__ = ["AllSets", "OpenedSet", "SetPlace", "all_sets", "opened_set", "set_names"]
+
+
+_View = TypeVar("_View")
 
 
 class SetPlace(NamedTuple):
@@ -42,13 +49,11 @@ class SetPlace(NamedTuple):
         owner = shared_owner(b"") if self.key is None else key_prefix(self.key)
         return SetName(owner, self.name)
 
-    def parts(self, snapshot: Snapshot) -> list[StoredSet]:
+    def parts(self, shard: Snapshot | SetsView) -> list[StoredSet]:
         """What a shard has of it; where keys have groups, there may be a part in each group."""
         if self.key is not None:
-            return [snapshot.set(SetName(key_prefix(self.key), self.name))]
-        return [
-            snapshot.set(each) for each in shared_sets(snapshot.sets()) if each.name == self.name
-        ]
+            return [shard.set(SetName(key_prefix(self.key), self.name))]
+        return [shard.set(each) for each in shared_sets(shard.sets()) if each.name == self.name]
 
     def shards(self, count: int) -> Sequence[int]:
         """The shards, of so many, that may have a part of it."""
@@ -60,17 +65,28 @@ class OpenedSet:
 
     def __init__(self, parts: Sequence[StoredSet]) -> None:
         """`parts` are those that the shards have; of a shared set there may be many."""
-        found = [(part, part.settings()) for part in parts]
-        self._parts = [part for part, settings in found if settings is not None]
-        self._settings = [settings for _, settings in found if settings is not None]
+        self._parts: list[StoredSet] = []
+        self._settings: list[SetSettings] = []
+        for part in parts:
+            settings = part.settings()
+            if settings is not None:
+                self._parts.append(part)
+                self._settings.append(settings)
 
     @property
     def is_there(self) -> bool:
         """Whether there is such a set."""
         return bool(self._parts)
 
+    def require(self, place: SetPlace) -> None:
+        """Raise MemorySetError if there is no such set."""
+        if not self._parts:
+            raise MemorySetError(f"The memory set {place.name!r} is not there any more.")
+
     def settings(self) -> SetSettings:
         """What is laid down for it; of several parts, those of one with vectors."""
+        if len(self._settings) == 1:
+            return self._settings[0]
         return max(self._settings, key=lambda each: each.dimensions, default=SetSettings())
 
     def totals(self, now: float) -> Totals:
@@ -108,18 +124,64 @@ class OpenedSet:
         return search([StoredPart(part) for part in self._parts], query)
 
 
-@contextmanager
-def opened_set(reader: StoreReader, place: SetPlace) -> Iterator[OpenedSet]:
+def opened_set(
+    reader: StoreReader, place: SetPlace, *, required: bool = False
+) -> AbstractContextManager[OpenedSet]:
     """Give a set as it is now. Close it soon: until then, space that is freed is not used again.
 
     Raises:
         StoreError: a shard is lost, damaged, or of another store.
+        MemorySetError: there is no such set, and it is `required`.
     """
     numbers = place.shards(reader.view.manifest.shards)
+    if len(numbers) > 1:
+        return _all_parts(reader, place, numbers, required=required)
+    return _Opened(reader.sets(numbers[0]), place, required=required)
+
+
+class _Opened:
+    """A set that is in one shard; a class, as a generator takes as long as the rest of it."""
+
+    __slots__ = ("_place", "_required", "_shard")
+
+    def __init__(
+        self, shard: AbstractContextManager[SetsView | None], place: SetPlace, *, required: bool
+    ) -> None:
+        self._shard = shard
+        self._place = place
+        self._required = required
+
+    def __enter__(self) -> OpenedSet:
+        view = self._shard.__enter__()
+        try:
+            opened = OpenedSet([] if view is None else self._place.parts(view))
+            if self._required:
+                opened.require(self._place)
+        except BaseException:
+            self._shard.__exit__(*sys.exc_info())
+            raise
+        return opened
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shard.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _all_parts(
+    reader: StoreReader, place: SetPlace, numbers: Sequence[int], *, required: bool
+) -> Iterator[OpenedSet]:
     with ExitStack() as stack:
-        opened = _snapshots(reader, numbers, stack)
-        found = [place.parts(snapshot) for snapshot in opened if snapshot is not None]
-        yield OpenedSet([part for parts in found for part in parts])
+        views = _opened(reader.sets, numbers, stack)
+        found = [place.parts(view) for view in views if view is not None]
+        opened = OpenedSet([part for parts in found for part in parts])
+        if required:
+            opened.require(place)
+        yield opened
 
 
 class AllSets:
@@ -164,7 +226,7 @@ def all_sets(reader: StoreReader) -> Iterator[AllSets]:
     """
     numbers = range(reader.view.manifest.shards)
     with ExitStack() as stack:
-        opened = _snapshots(reader, numbers, stack)
+        opened = _opened(reader.shard, numbers, stack)
         yield AllSets([snapshot for snapshot in opened if snapshot is not None])
 
 
@@ -173,15 +235,17 @@ def set_names(snapshot: Snapshot, key: bytes) -> list[str]:
     return [name.name for name in snapshot.sets(key_prefix(key))]
 
 
-def _snapshots(
-    reader: StoreReader, numbers: Sequence[int], stack: ExitStack
-) -> list[Snapshot | None]:
-    """Open snapshots of shards, until the stack is closed, as soon one after the other as can be.
+def _opened(
+    open_shard: Callable[[int], AbstractContextManager[_View]],
+    numbers: Sequence[int],
+    stack: ExitStack,
+) -> list[_View]:
+    """Open shards, until the stack is closed, as soon one after the other as can be.
 
     To open a shard and check it takes longer than to open a snapshot, so that is done before.
     """
     if len(numbers) > 1:
         for number in numbers:
-            with reader.shard(number):
+            with open_shard(number):
                 pass
-    return [stack.enter_context(reader.shard(number)) for number in numbers]
+    return [stack.enter_context(open_shard(number)) for number in numbers]

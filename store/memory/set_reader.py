@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,12 @@ from ..sets.index.vectors import pack_vector
 from ..sets.parts import fits
 from ..sets.searching import MOST, Query
 from .asked import check_filters
-from .items import to_item, vector_of
+from .items import to_item, to_items, vector_of
 from .opened_set import opened_set
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ...agent.long_term.memory_set import MemorySetItem
     from ..sets.records import SetSettings
     from ..state.reader import StoreReader
@@ -146,7 +147,7 @@ class MemorySetReader:
             if half_life is not None:
                 faded = seconds_of(half_life, "the half-life of a search", error=MemorySetError)
             wanted = Query(query, packed, limit, filters, faded, clock.now())
-            return [to_item(self.name, each.item, each.score) for each in opened.find(wanted)]
+            return to_items(self.name, opened.find(wanted))
 
     def _has_vectors(self) -> bool:
         with self._opened() as opened:
@@ -170,12 +171,8 @@ class MemorySetReader:
             )
         return packed
 
-    @contextmanager
-    def _opened(self) -> Iterator[OpenedSet]:
-        with opened_set(self._reader, self._place) as opened:
-            if not opened.is_there:
-                raise MemorySetError(f"The memory set {self.name!r} is not there any more.")
-            yield opened
+    def _opened(self) -> AbstractContextManager[OpenedSet]:
+        return opened_set(self._reader, self._place, required=True)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {'shared' if self.shared else self.key!r}>"

@@ -12,7 +12,7 @@ from .folding import terms_record
 from .index.bitmap import flags_of, is_sound, numbers_of
 from .index.postings import decode_item_terms
 from .index.vector_chunk import BrokenChunkError
-from .reading import set_label, sets_in
+from .naming import set_label, sets_in
 from .records import (
     ITEM,
     NUMBER_OF_ID,

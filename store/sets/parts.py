@@ -9,37 +9,37 @@ from __future__ import annotations
 
 import struct
 from array import array
-from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from .folding import terms_record
 from .index.bitmap import flags_of, numbers_of
 from .index.postings import ChunkLists, TailTerms
+from .index.products import library
 from .index.terms import metadata_term
-from .index.vector_chunk import BrokenChunkError
-from .records import ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from .index.kept_rows import KeptMatrix
     from .index.matrix import VectorMatrix
     from .index.scan import Scan
     from .index.vector_chunk import VectorRows
+    from .kept.matrices import KeptMatrix
     from .reading import StoredSet
+    from .records import StoredItem
 
     Buffer = bytes | memoryview | bytearray
 
 __all__ = [
+    "DAMAGE",
     "Candidates",
     "ItemsPart",
     "Loose",
     "Part",
     "Segment",
     "StoredPart",
-    "damage_is_named",
     "filter_terms",
+    "find_damage",
     "fits",
 ]
 
@@ -68,13 +68,17 @@ class Candidates(NamedTuple):
 
 
 class Loose(NamedTuple):
-    """Items that are in no chunk: their numbers in their part, and their vectors in f16, in order.
+    """Vectors that are all compared exactly: those of items that are in no chunk, or in few.
 
-    The vectors may be in one piece, or in several.
+    Attributes:
+        numbers: of the items, in their part, ascending.
+        halves: their vectors, in f16, one after the other.
+        wanted: the places of those that may be found; None if all may.
     """
 
     numbers: Sequence[int]
-    halves: Sequence[Buffer]
+    halves: Buffer
+    wanted: Sequence[int] | None = None
 
 
 def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
@@ -119,8 +123,8 @@ class Segment:
         if isinstance(self._lists, ChunkLists):
             found = self._lists.find(term)
             return None if found is None else (found[0].cast("H"), found[1])
-        pairs = list(self._lists.find(term))
-        return ([place for place, _ in pairs], bytes([n for _, n in pairs])) if pairs else None
+        places, counts = self._lists.find(term)
+        return (places, counts) if places else None
 
     def find_all(self, np: Any, terms: Any) -> Iterator[tuple[int, Buffer, Buffer]]:
         """Yield what `find` returns for each of many terms, with its index.
@@ -135,10 +139,9 @@ class Segment:
             yield from self._lists.find_all(np, terms)
             return
         for index, term in enumerate(terms.tolist()):
-            pairs = list(self._lists.find(term))
-            if pairs:
-                places = array("H", [place for place, _ in pairs])
-                yield index, places.tobytes(), bytes([count for _, count in pairs])
+            places, counts = self._lists.find(term)
+            if places:
+                yield index, array("H", places).tobytes(), counts
 
     def narrow(self, terms: Sequence[int]) -> None:
         """Allow only items that have all these terms."""
@@ -161,10 +164,10 @@ class Part(Protocol):
 
     def compare(
         self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> Loose:
+    ) -> list[Loose]:
         """Add the chunks with vectors of so many dimensions to a scan, as (name, first).
 
-        Returns what is in no chunk.
+        Returns what is in none, and what is not to be scanned, by ascending numbers.
         """
 
     def candidates(self, found: Sequence[tuple[float, int, int]]) -> Candidates:
@@ -176,38 +179,43 @@ class Part(Protocol):
     def check_all(self) -> None:
         """Raise StoreCorruptError if any chunk is damaged."""
 
-    def expiry(self, number: int) -> float | None:
-        """When an item expires, 0.0 for never; None if it is not there."""
+    def expired(self, now: float) -> Collection[int]:
+        """The numbers of the items that have expired at a moment."""
 
-    def head(self, number: int) -> ItemHead | None:
-        """The head of an item, None if it is not there."""
+    def created(self, number: int) -> float | None:
+        """When an item was created, the last of several; None if it is not there."""
 
     def item(self, number: int) -> StoredItem | None:
-        """An item, None if it is not there."""
+        """An item, None if it is not there; its metadata is not to be changed."""
 
 
-@contextmanager
-def damage_is_named(parts: Iterable[Part]) -> Iterator[None]:
-    """Have an error inside be a StoreCorruptError, if chunks of the parts are damaged.
+DAMAGE: Final = (LookupError, ValueError, struct.error)
+"""What is raised by a chunk that is damaged by now: a process compares checksums when it reads one
+first. Call `find_damage` then."""
 
-    Checksums are compared when a process reads a chunk first: it may be damaged by now.
-    """
-    try:
-        yield
-    except (LookupError, ValueError, struct.error):
-        for part in parts:
-            part.check_all()
-        raise
+
+def find_damage(parts: Iterable[Part]) -> None:
+    """Raise StoreCorruptError if chunks of the parts are damaged."""
+    for part in parts:
+        part.check_all()
 
 
 class StoredPart:
-    """A set in a snapshot, without items that later changes have replaced."""
+    """A set in a snapshot, without items that later changes have replaced.
+
+    Attributes:
+        item: see `Part`.
+    """
 
     def __init__(self, stored: StoredSet, hidden: Collection[str] = ()) -> None:
         """`hidden` are ids."""
         self._stored = stored
-        found = (stored.number_of(item_id) for item_id in hidden)
-        self._hidden = {number for number in found if number is not None}
+        self.item = stored.found_item
+        self._hidden: set[int] = set()
+        for item_id in hidden:
+            number = stored.number_of(item_id)
+            if number is not None:
+                self._hidden.add(number)
         self._matrix: VectorMatrix | None = None
         """What was searched in place of the chunks."""
         self._segments: dict[int, Segment] = {}
@@ -228,18 +236,26 @@ class StoredPart:
     def segments(self, filters: Sequence[int]) -> list[Segment]:
         """See `Part`."""
         if 0 not in self._segments:
-            bitmaps = dict(self._stored.bitmaps())
-            for first, lists in self._stored.all_lists():
-                if first in bitmaps:
-                    self._add_chunk(first, lists, bitmaps.pop(first))
-            for first in bitmaps:
-                self._stored.lists(first)  # raises: it is missing
+            if self._has_chunks():
+                self._add_chunks()
             self._add_tail()
         if filters and not self._narrowed:
             for segment in self._segments.values():
                 segment.narrow(filters)
             self._narrowed = True
         return list(self._segments.values())
+
+    def _has_chunks(self) -> bool:
+        state = self._stored.tail().state
+        return state.tail < state.totals.items
+
+    def _add_chunks(self) -> None:
+        bitmaps = dict(self._stored.bitmaps())
+        for first, lists in self._stored.all_lists():
+            if first in bitmaps:
+                self._add_chunk(first, lists, bitmaps.pop(first))
+        for first in bitmaps:
+            self._stored.lists(first)  # raises: it is missing
 
     def _add_chunk(self, first: int, lists: ChunkLists, bitmap: bytes) -> None:
         if numbers_of(bitmap)[0] != len(lists.seqs):
@@ -259,29 +275,36 @@ class StoredPart:
         return flags
 
     def _add_tail(self) -> None:
-        records = self._stored.terms_of_tail()
-        try:
-            terms = TailTerms([value for _, value in records])
-        except BrokenChunkError as error:
-            raise self._stored.damaged("new items", error) from error
-        numbers = [number for number, _ in records]
+        numbers, terms = self._stored.words_of_tail()
         shown = None
-        if not self._hidden.isdisjoint(numbers):
+        if self._hidden and not self._hidden.isdisjoint(numbers):
             shown = bytearray(number not in self._hidden for number in numbers)
         self._segments[0] = Segment(terms, numbers, shown)
 
     def compare(
         self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> Loose:
+    ) -> list[Loose]:
         """See `Part`."""
         if filters:
             self.segments(filters)
-        kept = self._stored.matrix()
-        if kept is not None:
-            if kept.matrix.dims == dims:
-                self._matrix = kept.matrix
-                scan().add_matrix((name, _MATRIX), kept.matrix, self._wanted_rows(kept, filters))
-            return self._in_tail(dims, filters)
+        found = []
+        if self._has_chunks():
+            kept = self._stored.matrix()
+            if kept is None:
+                self._scan_chunks(dims, scan, name)
+            elif kept.matrix.dims == dims:
+                wanted = self._wanted_rows(kept, filters)
+                if len(kept.matrix) <= _FEW_ROWS and library() is not None:
+                    found.append(_all_rows(kept.matrix, wanted))
+                else:
+                    self._matrix = kept.matrix
+                    scan().add_matrix((name, _MATRIX), kept.matrix, wanted)
+        tail = self._in_tail(dims, filters)
+        if tail is not None:
+            found.append(tail)
+        return found
+
+    def _scan_chunks(self, dims: int, scan: Callable[[], Scan], name: int) -> None:
         bitmaps = self._stored.bitmaps()
         for first, rows in self._stored.all_rows(list(bitmaps)):
             if rows.dims != dims or first not in bitmaps:
@@ -292,7 +315,6 @@ class StoredPart:
             if flags is not None and len(flags) != rows.items:
                 raise self._stored.damaged(f"chunk {first}", "its vectors are not of its items")
             scan().add((name, first), rows, flags)
-        return self._in_tail(dims, filters)
 
     def _wanted_rows(self, kept: KeptMatrix, filters: Sequence[int]) -> Any:
         matrix, wanted = kept.matrix, kept.live
@@ -303,28 +325,22 @@ class StoredPart:
                 raise self._stored.damaged("chunks", f"{error!r}") from error
         return matrix.without(wanted, self._hidden) if self._hidden else wanted
 
-    def _in_tail(self, dims: int, filters: Sequence[int]) -> Loose:
+    def _in_tail(self, dims: int, filters: Sequence[int]) -> Loose | None:
+        rows = self._stored.rows_of_tail(dims)
+        if rows is None:
+            return None
         unwanted: set[int] = self._hidden
         if filters:
             tail = self._segments[0]
             if tail.allowed is not None:
                 pairs = zip(tail.numbers, tail.allowed, strict=True)
                 unwanted = unwanted.union(number for number, flag in pairs if not flag)
-        # Vectors whose items are in chunks of another length are here, too; records will be read.
-        numbers, halves = self._stored.loose_vectors()
-        size = 2 * dims
-        if not unwanted and sum(map(len, halves)) == size * len(numbers):
-            if len(halves) == 1 or {size}.issuperset(map(len, halves)):
-                return Loose(numbers, halves)
-        elif len(halves) == 1 < len(numbers):
-            view, each = memoryview(halves[0]), len(halves[0]) // len(numbers)
-            halves = [view[at : at + each] for at in range(0, len(view), each)]
-        wanted = [
-            (number, half)
-            for number, half in zip(numbers, halves, strict=True)
-            if len(half) == size and number not in unwanted
-        ]
-        return Loose([number for number, _ in wanted], [half for _, half in wanted])
+        if not unwanted:
+            return Loose(*rows)
+        # Items whose chunks have vectors of another length are here, too; records will be read.
+        numbers, halves = rows
+        wanted = [place for place, number in enumerate(numbers) if number not in unwanted]
+        return Loose(numbers, halves, wanted)
 
     def candidates(self, found: Sequence[tuple[float, int, int]]) -> Candidates:
         """See `Part`."""
@@ -354,17 +370,15 @@ class StoredPart:
         """See `Part`."""
         self._stored.check_chunks()
 
-    def expiry(self, number: int) -> float | None:
+    def expired(self, now: float) -> Collection[int]:
         """See `Part`."""
-        return self._stored.expiry(number)
+        if not self._stored.has_expired(now):
+            return ()
+        return {number for number, _ in self._stored.expired(now)}
 
-    def head(self, number: int) -> ItemHead | None:
+    def created(self, number: int) -> float | None:
         """See `Part`."""
-        return self._stored.head(number)
-
-    def item(self, number: int) -> StoredItem | None:
-        """See `Part`."""
-        return self._stored.item(number)
+        return self._stored.created(number)
 
 
 class ItemsPart:
@@ -399,7 +413,7 @@ class ItemsPart:
         scan: Callable[[], Scan],  # noqa: ARG002 (see `Part`)
         name: int,  # noqa: ARG002 (see `Part`)
         filters: Sequence[int],
-    ) -> Loose:
+    ) -> list[Loose]:
         """See `Part`."""
         allowed = self.segments(filters)[0].allowed if filters else None
         numbers = [
@@ -407,7 +421,7 @@ class ItemsPart:
             for number, item in enumerate(self._items)
             if len(item.vector) == 2 * dims and (allowed is None or allowed[number])
         ]
-        return Loose(numbers, [self._items[number].vector for number in numbers])
+        return [Loose(numbers, b"".join([self._items[number].vector for number in numbers]))]
 
     def candidates(
         self,
@@ -422,20 +436,25 @@ class ItemsPart:
     def check_all(self) -> None:
         """See `Part`; there are no chunks."""
 
-    def expiry(self, number: int) -> float | None:
+    def expired(self, now: float) -> Collection[int]:
         """See `Part`."""
-        return self._items[number].expires
+        return {number for number, item in enumerate(self._items) if item.is_expired(now)}
 
-    def head(self, number: int) -> ItemHead | None:
+    def created(self, number: int) -> float | None:
         """See `Part`."""
-        item = self._items[number]
-        return ItemHead(item.id, _NO_TOTALS, item.created_until, item.expires)
+        return self._items[number].created_until
 
     def item(self, number: int) -> StoredItem | None:
         """See `Part`."""
         return self._items[number]
 
 
-_NO_TOTALS = Totals()
+def _all_rows(matrix: VectorMatrix, wanted: Any) -> Loose:
+    places = None if wanted is None else wanted.nonzero()[0].tolist()
+    return Loose(matrix.all_numbers(), matrix.all_halves(), places)
+
+
 _MATRIX: Final = 0
 """Stands for all chunks together where the first number of one is expected; items begin at 1."""
+_FEW_ROWS: Final = 2048
+"""Rows of a matrix that are multiplied as they are in less time than it takes to set up a scan."""

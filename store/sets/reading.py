@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import struct
-from array import array
 from bisect import bisect_left
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from weakref import ref
 
-from ...agent.errors import StoreCorruptError, TamiasError
-from ..encoding.keys import decode_key
+from ...agent.errors import StoreCorruptError
 from ..records.due_keys import due_of
-from .changes import SetName
 from .index.bitmap import is_sound, numbers_of
-from .index.kept_rows import KeptRows, Rows
 from .index.matrix import MatrixChunk
 from .index.postings import ChunkLists, numbers_in
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
-from .matrices import Matrices
+from .kept.matrices import Matrices
+from .kept.tails import Tail, Tails
+from .naming import set_label
 from .records import (
     HALVES,
     ITEM,
@@ -27,6 +24,7 @@ from .records import (
     NUMBER_OF_ID,
     SETTINGS,
     SMALL,
+    STATE,
     TERMS,
     VECTOR,
     ItemHead,
@@ -34,31 +32,28 @@ from .records import (
     SetState,
     StoredItem,
     Totals,
-    expiry_in,
     id_digest,
-    owner_of,
     set_address,
-    split_address,
 )
 from .table import SetTable, number_in, number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     import lmdb
 
-    from .index.kept_rows import KeptMatrix
+    from .changes import SetName
     from .index.vector_chunk import VectorRows
+    from .kept.matrices import KeptMatrix
+    from .kept.tails import Records, Rows, Words
 
     Buffer = bytes | memoryview
 
-__all__ = ["StoredSet", "forget_checks", "set_label", "sets_in"]
+__all__ = ["StoredSet", "forget_checks"]
 
 _T = TypeVar("_T")
 _Decoded_co = TypeVar("_Decoded_co", covariant=True)
 
-_BEHIND: Final = b"\xff"
-"""Sorts behind all kinds of records, and names are UTF-8."""
 _CHECKED: set[int] = set()
 """Chunks whose checksums this process has compared, by address and checksum."""
 _SUM_BEFORE: Final = 24
@@ -66,14 +61,12 @@ _SUM_BEFORE: Final = 24
 _PIECES: Final = 5
 """So many pieces has a chunk of vectors of 256 dimensions."""
 _MOST_CHECKED: Final = 1 << 16
-_LOOSE: Final = KeptRows(16 << 20)
-"""Vectors of tails, by environment and address; a tail of 256 dimensions has 64 KiB in the mean."""
+_TAILS: Final = Tails(16 << 20)
+"""Tails, by environment and address; vectors of 256 dimensions have 64 KiB in one, in the mean."""
+_NEVER: Final = 1 << 63
+"""A moment that does not come, in milliseconds."""
 _MATRICES: Final = Matrices(32 << 20)
 """Vectors of chunks of sets that are not large, by environment and address."""
-_NOT_SHOWN: Final = (b"p", b"g")
-"""The first bytes of keys that may need the user's classes to be read."""
-_PLAIN: Final = 200
-"""An owner whose first byte is not more is the prefix of a key that is stored in full."""
 
 
 class _Decode(Protocol[_Decoded_co]):
@@ -109,7 +102,7 @@ class StoredSet:
         name: the set.
     """
 
-    __slots__ = ("_bitmaps", "_last_chunk", "_records", "_source", "_state", "name")
+    __slots__ = ("_bitmaps", "_last_chunk", "_records", "_source", "_state", "_tail", "name")
 
     def __init__(
         self, transaction: lmdb.Transaction[Any], table: Any, name: SetName, source: Any = None
@@ -120,8 +113,8 @@ class StoredSet:
             transaction: see the class.
             table: None in a store that was only written by a version without sets.
             name: the set.
-            source: what the transaction is of, if it sees only commits; vectors of the tail are
-                kept from one to the next then.
+            source: what the transaction is of, if it sees only commits; what searches read is kept
+                from one to the next then.
         """
         self.name = name
         self._source = None if source is None else ref(source)
@@ -129,13 +122,16 @@ class StoredSet:
         self._state: SetState | None = None
         self._last_chunk: _ReadChunk | None = None
         self._bitmaps: dict[int, bytes] | None = None
+        self._tail: Tail | None = None
+        """What is kept, as soon as it is searched."""
 
     def settings(self) -> SetSettings | None:
         """Its settings; None if there is no such set."""
         data = None if self._records is None else self._records.get(SETTINGS)
-        return (
-            None if data is None else self._guarded(partial(SetSettings.decode, data), "settings")
-        )
+        try:
+            return None if data is None else SetSettings.decode(data)
+        except ValueError as error:
+            raise self.damaged("settings", error) from error
 
     def totals(self) -> Totals:
         """What its items are together, those that have expired and are not yet removed included."""
@@ -147,6 +143,14 @@ class StoredSet:
         for _, head in self.expired(now):
             totals = totals.plus(head.totals, -1)
         return totals
+
+    def has_expired(self, now: float) -> bool:
+        """Whether `expired` may yield something."""
+        tail = self.tail()
+        if tail.first_due is None:
+            due = None if self._records is None else self._records.first_due()
+            tail.first_due = _NEVER if due is None else due
+        return tail.first_due <= due_of(now)
 
     def expired(self, now: float) -> Iterator[tuple[int, ItemHead]]:
         """Yield the items that have expired at a moment, and are not yet removed."""
@@ -173,13 +177,30 @@ class StoredSet:
             return None
         return self._decoded(number, record, self.vector(number) if with_vector else b"")
 
-    def expiry(self, number: int) -> float | None:
-        """When the item of a number expires, 0.0 for never; None if there is no such item."""
+    def found_item(self, number: int) -> StoredItem | None:
+        """What `item` returns; of a number that the index of this set has.
+
+        Its metadata is not to be changed: it may be shown again.
+        """
+        tail = self._tail or self.tail()
+        kept = tail.items.get(number)
+        if kept is not None:
+            return kept
         record = self._item_record(number)
-        try:
-            return None if record is None else expiry_in(record)
-        except struct.error as error:
-            raise self.damaged(f"item {number}", error) from error
+        if record is None:
+            return None
+        item = self._decoded(number, record, b"")
+        if self._source is not None and tail.keep(number, item, len(record)):
+            self._count_anew(tail)
+        return item
+
+    def created(self, number: int) -> float | None:
+        """When an item was created, the last of several; as `found_item`."""
+        if self.tail().is_small:
+            item = self.found_item(number)
+            return None if item is None else item.created_until
+        head = self.head(number)
+        return None if head is None else head.created_until
 
     def head(self, number: int) -> ItemHead | None:
         """What can be read quickly of the item of a number; None if there is none."""
@@ -339,35 +360,60 @@ class StoredSet:
             self._guarded(partial(self._required().lists, first), f"chunk {first}")
             self.check_halves(first)
 
-    def terms_of_tail(self) -> list[tuple[int, Buffer]]:
-        """Numbers and terms of the items that are in no chunk. Raises StoreCorruptError."""
-        if self._records is None:
-            return []
-        state = self._counted()
-        found = list(self._records.scan(TERMS, state.floor))
-        if len(found) != state.tail:
-            raise self.damaged("new items", f"{len(found)} are there of {state.tail}")
-        return found
+    # -- what is in no chunk ------------------------------------------------------------------
 
-    def loose_vectors(self) -> tuple[Sequence[int], Sequence[Buffer]]:
-        """Numbers and vectors of the items that are in no chunk, or have no vector there.
+    def tail(self) -> Tail:
+        """What is kept of the tail, to be filled by this set."""
+        if self._tail is None:
+            records = self._records
+            version = None if records is None or self._source is None else records.get(STATE)
+            if version is None or records is None:
+                self._tail = Tail(self._counted())
+            else:
+                name = self._source, records.address
+                self._tail = _TAILS.get(name, version) or self._new_tail(name, version)
+                self._state = self._tail.state
+        return self._tail
 
-        The vectors are one for each number, or joined in one piece.
-        """
-        if self._records is None:
-            return (), ()
+    def _new_tail(self, name: Hashable, version: bytes) -> Tail:
         state = self._counted()
-        if not state.written or self._source is None:
-            return self._records.columns(VECTOR, state.floor, state.tail)
-        name = self._source, self._records.address
-        kept = _LOOSE.get(name, state)
-        if kept is None:
-            numbers, halves = self._records.columns(VECTOR, state.floor, state.tail)
-            if len(set(map(len, halves))) > 1:  # they are of two models
-                return numbers, halves
-            kept = Rows(array("Q", numbers), b"".join(halves))
-            _LOOSE.put(name, state, kept)
-        return kept.numbers, (kept.halves,) if kept.numbers else ()
+        if not state.written:
+            return Tail(state)
+        return self._guarded(lambda: _TAILS.of(self, name, version, state), "new items")
+
+    def words_of_tail(self) -> Words:
+        """The terms of the items that are in no chunk. Raises StoreCorruptError."""
+        tail = self.tail()
+        words = tail.words
+        if words is None:
+            words = self._guarded(partial(tail.load_words, self), "new items")
+            if len(words.numbers) != tail.state.tail:
+                tail.words = None
+                reason = f"{len(words.numbers)} are there of {tail.state.tail}"
+                raise self.damaged("new items", reason)
+            self._count_anew(tail)
+        return words
+
+    def rows_of_tail(self, dims: int) -> Rows | None:
+        """The vectors of the items that are in no chunk, or have no vector there."""
+        tail = self.tail()
+        rows = tail.rows
+        if rows is None:
+            rows = tail.load_rows(self)
+            self._count_anew(tail)
+        return rows.get(2 * dims)
+
+    def _count_anew(self, tail: Tail) -> None:
+        if self._records is not None:
+            _TAILS.grown((self._source, self._records.address), tail)
+
+    def terms_behind(self, number: int, likely: int) -> Records:
+        """See `TailSource`."""
+        return ((), ()) if self._records is None else self._records.columns(TERMS, number, likely)
+
+    def vectors_behind(self, number: int, likely: int) -> Records:
+        """See `TailSource`."""
+        return ((), ()) if self._records is None else self._records.columns(VECTOR, number, likely)
 
     def damaged(self, what: str, reason: object) -> StoreCorruptError:
         """The error for a record that cannot be read."""
@@ -420,37 +466,7 @@ class StoredSet:
 
 
 def forget_checks() -> None:
-    """Have all checksums compared again when chunks are read."""
+    """Have all checksums compared again when records are read."""
     _CHECKED.clear()
     _MATRICES.clear()
-
-
-def set_label(name: SetName) -> str:
-    """A set as messages name it."""
-    if name.owner[0] == 0:
-        return f"The shared memory set {name.name!r}"
-    key = name.owner.hex()
-    if name.owner[0] <= _PLAIN and name.owner[1:2] not in _NOT_SHOWN:
-        with suppress(TamiasError):
-            key = repr(decode_key(name.owner[1:]))
-    return f"The memory set {name.name!r} of the key {key}"
-
-
-def sets_in(
-    transaction: lmdb.Transaction[Any], table: Any, owner: bytes | None = None, start: bytes = b""
-) -> Iterator[SetName]:
-    """Yield the sets of an owner, or of all from an address on: those that have settings."""
-    if table is None:
-        return
-    with transaction.cursor(table) as cursor:
-        first = owner or start
-        present = cursor.set_range(first) if first else cursor.first()
-        while present:
-            key = bytes(cursor.key())
-            if owner and owner_of(key) != owner:
-                return
-            found_owner, name, _ = split_address(key)
-            address = set_address(found_owner, name)
-            if transaction.get(address + SETTINGS, None, table) is not None:
-                yield SetName(found_owner, name)
-            present = cursor.set_range(address + _BEHIND)
+    _TAILS.clear()

@@ -37,7 +37,6 @@ __all__ = [
     "SetState",
     "StoredItem",
     "Totals",
-    "expiry_in",
     "id_digest",
     "is_message",
     "owner_of",
@@ -78,8 +77,6 @@ _TOTALS: Final = struct.Struct("<QQQQQ")
 _STATE: Final = struct.Struct("<QQQ")
 _WRITTEN: Final = struct.Struct("<Q")
 _HEADER: Final = struct.Struct("<BBddddIHIHI")
-_EXPIRES: Final = struct.Struct("<d")
-_EXPIRES_AT: Final = 26
 _SUMS: Final = struct.Struct("<II")
 """Behind the header: CRC-32 of the record without this number, and of the item's vector."""
 _SUM: Final = 4
@@ -362,12 +359,6 @@ class StoredItem(NamedTuple):
     def is_expired(self, now: float) -> bool:
         """Whether it is over at that moment."""
         return bool(self.expires) and self.expires <= now
-
-
-def expiry_in(record: bytes | memoryview) -> float:
-    """When an item expires, from its record; 0.0 for never. Raises struct.error."""
-    expires: float = _EXPIRES.unpack_from(record, _EXPIRES_AT)[0]
-    return expires
 
 
 def _json(value: Any) -> bytes:

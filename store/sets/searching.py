@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, replace
-from itertools import accumulate, islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from .index.ranking import decay, fuse
 from .index.scan import Scan
 from .index.terms import terms_of
-from .index.vectors import cosines, numpy, stored_query
-from .parts import Candidates, damage_is_named, filter_terms, fits
+from .index.vectors import cosines, half_query, numpy, stored_query
+from .parts import DAMAGE, Candidates, filter_terms, find_damage, fits
 from .word_search import WordSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from .parts import Loose, Part
-    from .records import ItemHead, StoredItem
+    from .records import StoredItem
 
 __all__ = ["MOST", "Found", "Query", "search"]
 
@@ -45,11 +45,12 @@ _SCANNED: Final = 200
 _STRANGE: Final = 0.05
 """By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
 
+_FEW: Final = 512
+"""Scores that are put in order as they are; of more, only the best are."""
 _LOWEST: Final = -math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What to search for.
 
     Attributes:
@@ -80,8 +81,10 @@ class Found(NamedTuple):
     """Of its vector and the query's; None if it was not compared, or is far from the best."""
 
 
-_Place = tuple[int, int]
+_Place: TypeAlias = tuple[int, int]
 """The part and the number of an item."""
+_Ranked: TypeAlias = Callable[[int], list[tuple[float, int, int]]]
+"""Returns so many of the best, in descending order: score, part, number."""
 
 
 def search(parts: Sequence[Part], query: Query) -> list[Found]:
@@ -94,9 +97,12 @@ def search(parts: Sequence[Part], query: Query) -> list[Found]:
     if query.limit < 1:
         return []
     if query.limit > MOST:
-        query = replace(query, limit=MOST)
-    with damage_is_named(parts):
+        query = query._replace(limit=MOST)
+    try:
         return _Search(parts, query).found()
+    except DAMAGE:
+        find_damage(parts)
+        raise
 
 
 class _Search:
@@ -106,46 +112,101 @@ class _Search:
         self._parts = parts
         self._query = query
         self._filters = filter_terms(query.filters)
-        self._is_joined = bool(query.half_life or (query.vector and query.text))
-        """Whether scores are those of ranks."""
+        self._expired: list[Collection[int]] = []
+        """The numbers of what has expired, for each part."""
+        self._gone: set[_Place] = set()
+        """What the index of a damaged set has, and the set has not."""
         self._findable: dict[_Place, bool] = {}
-        self._items: dict[_Place, StoredItem | None] = {}
 
     def found(self) -> list[Found]:
         """What is found, the best first."""
         query = self._query
-        cosines = dict(self._order(self._by_vector)) if query.vector else {}
-        words = dict(self._order(self._by_words())) if query.text else {}
-        scores: dict[_Place, float] = cosines or words
-        if self._is_joined:
-            scores = fuse(list(words), list(cosines))
-        if query.half_life:
-            for place in scores:
-                age = query.now - self._head(place).created_until
-                scores[place] *= decay(age, query.half_life)
-        best = self._first(scores, words)
-        return [
-            Found(item, scores[place], cosines.get(place))
-            for place in best
-            if (item := self._item(place)) is not None
-        ]
+        if query.half_life or (query.vector and query.text):
+            return self._joined()
+        if query.vector:
+            return self._best_of(self._by_vector, query.limit + _SPARE)
+        if query.text:
+            return self._best_of(self._by_words(), max(_LEAST, _TIMES * query.limit))
+        return []
 
-    def _order(
-        self, ranked: Callable[[int], list[tuple[float, int, int]]]
-    ) -> list[tuple[_Place, float]]:
-        """The best items that may be found, and their scores, descending."""
-        limit = self._query.limit
-        is_alone = ranked == self._by_vector and not self._is_joined
-        keep = limit + _SPARE if is_alone else max(_LEAST, _TIMES * limit)
-        wanted = keep if self._is_joined else limit
+    # -- by one order -------------------------------------------------------------------------
+
+    def _best_of(self, ranked: _Ranked, keep: int) -> list[Found]:
+        """The best of an order that is not joined with another one; the scores are its own."""
+        _, vector, limit, filters, _, now = self._query
+        items = [part.item for part in self._parts]
         while True:
-            found = ranked(keep)
-            places = (((part, number), score) for score, part, number in found)
-            findable = (pair for pair in places if self._may_be_found(pair[0]))
-            chosen = list(islice(findable, wanted))
-            if len(chosen) >= wanted or len(found) < keep:
-                return chosen
+            order = ranked(keep)
+            found: list[Found] = []
+            for score, part, number in order:
+                item = items[part](number)
+                if item is None or (item.expires and item.expires <= now):
+                    continue
+                if filters and not fits(item, filters):
+                    continue
+                found.append(Found(item, score, score if vector else None))
+                if len(found) == limit:
+                    return found
+            if len(order) < keep:
+                return found
             keep *= _GROWTH
+
+    # -- by two orders, or by age -------------------------------------------------------------
+
+    def _joined(self) -> list[Found]:
+        """The best by both orders, and by age."""
+        query = self._query
+        self._expired = [part.expired(query.now) for part in self._parts]
+        by_words = self._by_words() if query.text else None
+        while True:
+            cosines = dict(self._order(self._by_vector)) if query.vector else {}
+            words = dict(self._order(by_words)) if by_words is not None else {}
+            scores = fuse(words, cosines)
+            if query.half_life:
+                self._fade(scores)
+            best = [(place, self._item(place)) for place in self._first(scores, words)]
+            gone = {place for place, item in best if item is None}
+            if not gone:
+                return [
+                    Found(item, scores[place], cosines.get(place))
+                    for place, item in best
+                    if item is not None
+                ]
+            self._gone |= gone
+            self._findable.clear()
+
+    def _order(self, ranked: _Ranked) -> list[tuple[_Place, float]]:
+        """The best items that may be found, and their scores, descending."""
+        keep = wanted = max(_LEAST, _TIMES * self._query.limit)
+        checks = bool(self._query.filters or self._gone or any(self._expired))
+        while True:
+            order = ranked(keep)
+            chosen = [((part, number), score) for score, part, number in order]
+            if checks:
+                chosen = [pair for pair in chosen if self._may_be_found(pair[0])]
+            if len(chosen) >= wanted or len(order) < keep:
+                return chosen[:wanted]
+            keep *= _GROWTH
+
+    def _may_be_found(self, place: _Place) -> bool:
+        known = self._findable.get(place)
+        if known is None:
+            part, number = place
+            known = place not in self._gone and number not in self._expired[part]
+            if known and self._query.filters:
+                item = self._item(place)
+                known = item is not None and fits(item, self._query.filters)
+            self._findable[place] = known
+        return known
+
+    def _fade(self, scores: dict[_Place, float]) -> None:
+        """Multiply scores with the weights by age."""
+        query = self._query
+        for place in scores:
+            part, number = place
+            created = self._parts[part].created(number)
+            if created is not None:  # else it is gone, as is seen soon
+                scores[place] *= decay(query.now - created, query.half_life)
 
     def _first(self, scores: Mapping[_Place, float], words: Mapping[_Place, float]) -> list[_Place]:
         """The best, as many as are wanted.
@@ -153,41 +214,20 @@ class _Search:
         Among equals those that words have found come first, as a rare word says more than a
         likeness; then those that were added first.
         """
-        limit = self._query.limit
-        ordered = sorted(scores.items(), key=_second, reverse=True)
-        if len(ordered) > limit:
-            least = ordered[limit - 1][1]
-            ordered = [pair for pair in ordered if pair[1] >= least]
-        ordered.sort(key=lambda pair: (-pair[1], -words.get(pair[0], 0.0), pair[0]))
-        return [place for place, _ in ordered[:limit]]
-
-    def _may_be_found(self, place: _Place) -> bool:
-        known = self._findable.get(place)
-        if known is None:
-            if self._is_joined:  # of two orders, most will not be shown
-                expires = self._parts[place[0]].expiry(place[1])
-            else:
-                item = self._item(place)
-                expires = None if item is None else item.expires
-            known = expires is not None and not 0.0 < expires <= self._query.now
-            if known and self._query.filters:
-                item = self._item(place)
-                known = item is not None and fits(item, self._query.filters)
-            self._findable[place] = known
-        return known
-
-    def _head(self, place: _Place) -> ItemHead:
-        head = self._parts[place[0]].head(place[1])
-        if head is None:  # it was there before, and the transaction is the same
-            raise KeyError(place)
-        return head
+        limit, best = self._query.limit, list(scores)
+        if len(best) > limit:
+            least = sorted(scores.values(), reverse=True)[limit - 1]
+            best = [place for place in best if scores[place] >= least]
+        best.sort(key=lambda place: (-scores[place], -words.get(place, 0.0), place))
+        return best[:limit]
 
     def _item(self, place: _Place) -> StoredItem | None:
-        if place not in self._items:
-            self._items[place] = self._parts[place[0]].item(place[1])
-        return self._items[place]
+        part, number = place
+        return self._parts[part].item(number)
 
-    def _by_words(self) -> Callable[[int], list[tuple[float, int, int]]]:
+    # -- the orders ---------------------------------------------------------------------------
+
+    def _by_words(self) -> _Ranked:
         counted = [part.counted() for part in self._parts]
         segments = [
             (number, segment)
@@ -195,25 +235,27 @@ class _Search:
             for segment in part.segments(self._filters)
         ]
         items, words = sum(n for n, _ in counted), sum(n for _, n in counted)
-        return WordSearch(segments, list(terms_of(self._query.text)), (items, words)).best
+        return WordSearch(segments, terms_of(self._query.text), (items, words)).best
 
     def _by_vector(self, keep: int) -> list[tuple[float, int, int]]:
-        query = stored_query(self._query.vector)
+        query = half_query(self._query.vector)
         scan: Scan | None = None
 
         def scan_of_chunks() -> Scan:
             nonlocal scan
             if scan is None:
-                scan = Scan(query, max(_SCANNED, 2 * keep))
+                scan = Scan(stored_query(self._query.vector), max(_SCANNED, 2 * keep))
             return scan
 
         loose = [
-            part.compare(len(query), scan_of_chunks, name, self._filters)
+            (name, each)
             for name, part in enumerate(self._parts)
+            for each in part.compare(len(query), scan_of_chunks, name, self._filters)
         ]
         scored = _best_of_loose(loose, query, keep)
-        if scan is not None:
-            scored += self._compared(scan.best(keep), query)
+        if scan is None:
+            return scored
+        scored += self._compared(scan.best(keep), query)
         scored.sort(key=_descending)
         return scored[:keep]
 
@@ -236,28 +278,48 @@ class _Search:
         return list(zip(exact, names, found.numbers, strict=True))
 
 
-def _best_of_loose(loose: Sequence[Loose], query: Any, keep: int) -> list[tuple[float, int, int]]:
-    """The best of what is in no chunk."""
+def _best_of_loose(
+    loose: Sequence[tuple[int, Loose]], query: Any, keep: int
+) -> list[tuple[float, int, int]]:
+    """The best of some vectors, each with the name of its part, in descending order."""
     np = numpy()
-    halves = b"".join([half for each in loose for half in each.halves])  # in one piece, aligned
-    if not halves:
+    columns = [pair for pair in loose if len(pair[1].halves)]
+    found: list[Any] = []
+    for _, each in columns:
+        scores = cosines(each.halves, query)
+        found.append(scores if each.wanted is None else scores[each.wanted])
+    if not found:
         return []
-    scores = np.fmax(cosines(halves, query), _LOWEST)  # NaN: damaged
+    scores = found[0] if len(found) == 1 else np.concatenate(found)
+    best = _best_places(np, scores, keep)
+    places, values = best.tolist(), scores[best].tolist()
+    if values and math.isnan(values[-1]):
+        values = [_LOWEST if math.isnan(value) else value for value in values]
+    if len(found) == 1:
+        name, (numbers, _, wanted) = columns[0]
+        if wanted is not None:
+            places = [wanted[place] for place in places]
+        return [(value, name, numbers[at]) for value, at in zip(values, places, strict=True)]
+    ends = list(accumulate(map(len, found)))
+    order = []
+    for value, place in zip(values, places, strict=True):
+        column = bisect_right(ends, place)
+        name, (numbers, _, wanted) = columns[column]
+        inside = place - ends[column] + len(found[column])
+        order.append((value, name, numbers[inside if wanted is None else wanted[inside]]))
+    return order
+
+
+def _best_places(np: Any, scores: Any, keep: int) -> Any:
+    """The places of the best, in descending order; NaN, of what is damaged, comes last."""
+    if len(scores) <= _FEW:
+        return (-scores).argsort(kind="stable")[:keep]
     at = max(0, len(scores) - keep)
+    scores = np.fmax(scores, _LOWEST)
     ordered = scores.copy()
     ordered.partition(at)
     best = (scores >= ordered[at]).nonzero()[0]  # with all that are equal to it
-    ends = list(accumulate(len(each.numbers) for each in loose))
-    found = []
-    for place, score in zip(best.tolist(), scores[best].tolist(), strict=True):
-        name = bisect_right(ends, place)
-        inside = place - ends[name] + len(loose[name].numbers)
-        found.append((score, name, loose[name].numbers[inside]))
-    return found
-
-
-def _second(pair: tuple[_Place, float]) -> float:
-    return pair[1]
+    return best[(-scores[best]).argsort(kind="stable")[:keep]]
 
 
 def _descending(found: tuple[float, int, int]) -> tuple[float, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from .parts import StoredPart, damage_is_named, filter_terms, fits
+from .parts import DAMAGE, StoredPart, filter_terms, find_damage, fits
 from .records import SHARED
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ def items_that_fit(
         yield from (pair for pair in stored.items() if fits(pair[1], filters))
         return
     part = StoredPart(stored)
-    with damage_is_named([part]):
+    try:
         for segment in part.segments(terms):
             allowed = segment.allowed
             for place, number in enumerate(segment.numbers):
                 if allowed is None or allowed[place]:
-                    item = stored.item(number)
+                    item = stored.found_item(number)
                     if item is not None and fits(item, filters):
                         yield number, item
+    except DAMAGE:
+        find_damage([part])
+        raise

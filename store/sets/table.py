@@ -274,6 +274,16 @@ class SetTable:
                     return
                 yield int.from_bytes(key[size + NUMBER_BYTES :], "big")
 
+    def first_due(self) -> int | None:
+        """The moment when the first item expires, in milliseconds; None if none does."""
+        stem = self.address + DUE
+        size = len(stem)
+        with self._transaction.cursor(self._table) as cursor:
+            key = bytes(cursor.key()) if cursor.set_range(stem) else b""
+        if not key.startswith(stem):
+            return None
+        return int.from_bytes(key[size : size + NUMBER_BYTES], "big")
+
     def state(self) -> SetState:
         """What is counted of the set."""
         data = self.get(STATE)

@@ -7,6 +7,7 @@ once, and not once for each chunk. In large sets numpy does it, if it is install
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cache, partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -14,7 +15,7 @@ from .index.ranking import TextStatistics, word_score
 from .index.vectors import is_there, numpy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .parts import Segment
 
@@ -24,6 +25,8 @@ __all__ = ["WordSearch"]
 
 _SMALL: Final = 4096
 """Sets with fewer items are searched without numpy, which costs more than it saves there."""
+_FEW_TIMES: Final = 8
+"""As many times as many scores as are wanted are put in order quickly."""
 
 
 class _Entries(NamedTuple):
@@ -46,7 +49,7 @@ class WordSearch:
     def __init__(
         self,
         segments: Sequence[tuple[int, Segment]],
-        terms: Sequence[int],
+        terms: Iterable[int],
         counted: tuple[int, int],
     ) -> None:
         self._segments = segments
@@ -66,6 +69,10 @@ class WordSearch:
             found = self._with_numpy(keep)
         else:
             found = self._with_a_loop(keep)
+        if len(self._segments) == 1:
+            part, segment = self._segments[0]
+            numbers = segment.numbers
+            return [(score, part, numbers[at]) for score, at in found]
         return [self._named(score, at) for score, at in found]
 
     def _named(self, score: float, at: int) -> tuple[float, int, int]:
@@ -78,8 +85,12 @@ class WordSearch:
     def _with_a_loop(self, keep: int) -> list[tuple[float, int]]:
         if self._scores is None:
             self._scores = self._scores_of_a_loop()
-        found = ((score, at) for at, score in self._scores.items())
-        return nsmallest(keep, found, key=_descending)
+        scores: dict[int, float] = self._scores
+        if len(scores) > _FEW_TIMES * keep:
+            return nsmallest(keep, ((score, at) for at, score in scores.items()), key=_descending)
+        best = sorted(scores)
+        best.sort(key=scores.__getitem__, reverse=True)  # equals stay as they are
+        return [(scores[at], at) for at in best[:keep]]
 
     def _scores_of_a_loop(self) -> dict[int, float]:
         entries = {
@@ -94,6 +105,7 @@ class WordSearch:
         statistics = TextStatistics(*self._counted, having)
         mean = statistics.mean_length
         scores: dict[int, float] = {}
+        score_of, known = scores.get, cache(partial(word_score, mean_length=mean))
         for term, those in entries.items():
             weight = statistics.weight(term)
             for index, places, counts in those:
@@ -101,8 +113,8 @@ class WordSearch:
                 base, allowed, lengths = self._bases[index], segment.allowed, segment.lengths
                 for place, count in zip(places, counts, strict=True):
                     if allowed is None or allowed[place]:
-                        score = weight * word_score(count, lengths[place], mean)
-                        scores[base + place] = scores.get(base + place, 0.0) + score
+                        at = base + place
+                        scores[at] = score_of(at, 0.0) + weight * known(count, lengths[place])
         return scores
 
     def _having(self, entries: list[_Entries]) -> int:

@@ -21,12 +21,12 @@ from ..records.journal import JournalEntry, journal_prefix
 from ..records.offsets import RunKind, kind_of, owned_number
 from ..records.usage import FIRST_TOTAL, NO_USE, Use, limit_of_total
 from ..sets.applying import LAST_NUMBER
-from ..sets.reading import StoredSet, sets_in
 from ..sets.transfer.sending import group_records, owner_records
 from ..waiting.reading import WaitingView
 from .expiry_view import ExpiryView
 from .field_reader import read_fields
 from .key_groups import IN_SETS, KeyGroupEntry, group_entries, hashed_prefixes, key_entries
+from .sets_view import SetsView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..identity import StoreIdentity
     from ..sets.changes import SetName
+    from ..sets.reading import StoredSet
 
 __all__ = ["Databases", "Snapshot"]
 
@@ -119,7 +120,7 @@ class Snapshot:
     def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
         self._handle = handle
         self._databases = databases
-        self._in_place: lmdb.Transaction[Any] | None = None
+        self._in_place: SetsView | None = None
         self._transaction = handle.begin(db=databases.memory)
         self.get: Final = self._transaction.get
         """Returns the value at an address (`paths.address`); None if there is none."""
@@ -141,19 +142,16 @@ class Snapshot:
 
         All sets of a snapshot are as of one commit: that of the rest, or a later one.
         """
-        return StoredSet(self._reading_in_place(), self._databases.sets, name, self._handle)
+        return self._sets_view().set(name)
 
     def sets(self, owner: bytes | None = None, start: bytes = b"") -> Iterator[SetName]:
         """Yield the memory sets of an owner (`store.sets.records`), or of all from an address."""
-        return sets_in(self._reading_in_place(), self._databases.sets, owner, start)
+        return self._sets_view().sets(owner, start)
 
-    def _reading_in_place(self) -> lmdb.Transaction[Any]:
-        """A transaction that gives records as they lie in the map, which saves large ones a copy.
-
-        LMDB's binding has that for a whole transaction alone, and small records are faster without.
-        """
+    def _sets_view(self) -> SetsView:
+        """With a transaction that gives records in place; small ones are faster without."""
         if self._in_place is None:
-            self._in_place = self._handle.begin(buffers=True)
+            self._in_place = SetsView(self._handle, self._databases)
         return self._in_place
 
     def usage(self) -> Iterator[tuple[bytes, bytes]]:
@@ -178,13 +176,13 @@ class Snapshot:
 
         It sees the commit that the rest sees, or a later one.
         """
-        return read(self._reading_in_place(), self._databases)
+        return read(self._sets_view().transaction, self._databases)
 
     def close(self) -> None:
         """End the transactions; the snapshot cannot be used any more."""
         self._transaction.abort()
         if self._in_place is not None:
-            self._in_place.abort()
+            self._in_place.close()
             self._in_place = None
 
     def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:

@@ -10,7 +10,7 @@ import contextlib
 import heapq
 from operator import attrgetter
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import lmdb
 
@@ -22,6 +22,7 @@ from ..lmdb_env import data_file, has_data, open_reader
 from ..records.outbox import decode_outputs
 from ..records.usage import NO_USE
 from ..shard.live_fields import LiveFields
+from ..shard.sets_view import SetsView
 from ..shard.snapshot import Databases, Snapshot
 from .directory import StateDirectory
 from .parts import opened_snapshot
@@ -51,12 +52,14 @@ class ShardReader:
     """
 
     __slots__ = (
+        "_are_complete",
         "_databases",
         "_environment",
         "_file",
         "_is_closed",
         "_lock",
         "_locked",
+        "_path",
         "_yields",
         "directory",
     )
@@ -70,19 +73,20 @@ class ShardReader:
             locked: see `open_reader`.
         """
         self.directory = directory
+        self._path = str(directory)
         self._yields = yields
         self._locked = locked
         self._environment = self._open()
         self._file = data_file(directory)
         self._databases: Databases | None = None
+        self._are_complete = False
         self._is_closed = False
         self._lock = Lock()
 
     def _open(self) -> Environment:
         return open_reader(self.directory, yields=self._yields, locked=self._locked)
 
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[Snapshot | None]:
+    def snapshot(self) -> contextlib.AbstractContextManager[Snapshot | None]:
         """Give the state of the last commit; None if there was none.
 
         Close it soon: while it is open, space that the writer frees is not used again.
@@ -90,25 +94,27 @@ class ShardReader:
         Raises:
             StoreError: the reader was closed, or LMDB failed.
         """
-        used: Environment | None = None
-        try:
-            with self._lock:
-                handle = self._begin_use()
-                used = self._environment
-                databases = self._opened_databases(handle)
-            if databases is None:
-                yield None
-                return
-            snapshot = Snapshot(handle, databases)
+        return _Opened(self, Snapshot)
+
+    def sets(self) -> contextlib.AbstractContextManager[SetsView | None]:
+        """Give the memory sets of that state; see `snapshot`."""
+        return _Opened(self, SetsView)
+
+    def begin(
+        self, view: Callable[[lmdb.Environment, Databases], _View]
+    ) -> tuple[Environment, _View | None]:
+        """Return a view of the last commit, if there was one, and what is used until its end."""
+        with self._lock:
+            handle = self._begin_use()
+            used = self._environment
             try:
-                yield snapshot
-            finally:
-                snapshot.close()
-        except lmdb.Error as error:
-            raise lmdb_error(error, self.directory) from error
-        finally:
-            if used is not None:
+                databases = self._databases
+                if databases is None or not self._are_complete:
+                    databases = self._opened_databases(handle)
+                return used, None if databases is None else view(handle, databases)
+            except BaseException:
                 used.end_use()
+                raise
 
     def _begin_use(self) -> lmdb.Environment:
         """The LMDB environment, which stays open until `end_use`."""
@@ -124,7 +130,7 @@ class ShardReader:
         if self._yields and self._environment.handle is None and not self._is_closed:
             self._environment, self._file = self._open(), data_file(self.directory)
             self._databases = None
-        if not self._is_closed and (file := data_file(self.directory)) not in (None, self._file):
+        if not self._is_closed and (file := data_file(self._path)) not in (None, self._file):
             # It was written anew (`at_rest.rewriting`): what is open here is the old file.
             self._environment.close()
             self._environment, self._file = self._open(), file
@@ -136,9 +142,10 @@ class ShardReader:
         shared: Databases | None = self._environment.shared_tables()
         if shared is not None:
             self._databases = shared
-        elif self._databases is None or not self._databases.are_complete:
+        elif self._databases is None or not self._are_complete:
             with contextlib.suppress(lmdb.NotFoundError):
                 self._databases = Databases.open(handle, None, create=False)
+        self._are_complete = self._databases is not None and self._databases.are_complete
         return self._databases
 
     def close(self) -> None:
@@ -152,6 +159,44 @@ class ShardReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Closable(Protocol):
+    """What is open for a while."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+_View = TypeVar("_View", bound=_Closable)
+
+
+class _Opened(Generic[_View]):
+    """See `ShardReader.snapshot`; a class, as a generator takes longer than all the rest."""
+
+    __slots__ = ("_make", "_reader", "_used", "_view")
+
+    def __init__(
+        self, reader: ShardReader, make: Callable[[lmdb.Environment, Databases], _View]
+    ) -> None:
+        self._reader = reader
+        self._make = make
+
+    def __enter__(self) -> _View | None:
+        try:
+            self._used, self._view = self._reader.begin(self._make)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self._reader.directory) from error
+        return self._view
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if self._view is not None:
+                self._view.close()
+        finally:
+            self._used.end_use()
+        if isinstance(error, lmdb.Error):
+            raise lmdb_error(error, self._reader.directory) from error
 
 
 class StoreReader:
@@ -181,9 +226,17 @@ class StoreReader:
 
     def shard(self, number: int) -> contextlib.AbstractContextManager[Snapshot | None]:
         """Give the last commit's state of one shard; None if it has not been used yet."""
-        with self._lock:
-            reader = self._readers.get(number) or self._opened(number)
+        reader = self._reader(number)
         return contextlib.nullcontext() if reader is None else reader.snapshot()
+
+    def sets(self, number: int) -> contextlib.AbstractContextManager[SetsView | None]:
+        """Give the memory sets of that state."""
+        reader = self._reader(number)
+        return contextlib.nullcontext() if reader is None else reader.sets()
+
+    def _reader(self, number: int) -> ShardReader | None:
+        with self._lock:
+            return self._readers.get(number) or self._opened(number)
 
     def _opened(self, number: int) -> ShardReader | None:
         """Open a shard; None if it has not been used yet."""

@@ -59,5 +59,27 @@ def test_words_are_searched_over_what_is_stored_and_what_is_new() -> None:
     )[-2:] == [["the cat sleeps", "the cat and the dog"], []]
 
 
+def test_each_search_of_an_action_finds_what_there_is_then() -> None:
+    search = ["search", "tea", 9]
+    assert run(
+        ("a", [["add", ["tea one", "tea two"], ["1", "2"]]]),
+        ("a", [search, search, ["add", "tea three", "3"], search, ["delete", "1"], search, search]),
+        ("b", [search]),
+        ("a", [search, ["add", "tea four", "2"], search]),
+        ("a", [search]),
+    ) == [
+        ["1", "2"],
+        *[["tea one", "tea two"]] * 2,
+        ["3"],
+        ["tea one", "tea two", "tea three"],
+        None,
+        *[["tea two", "tea three"]] * 2,
+        [],
+        ["tea two", "tea three"],
+        ["2"],
+        *[["tea three", "tea four"]] * 2,
+    ]
+
+
 def test_ids_are_the_same_in_each_execution() -> None:
     assert run(("a", [["add", ["x", "y"]]])) == run(("a", [["add", ["x", "y"]]]))

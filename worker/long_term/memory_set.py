@@ -7,7 +7,6 @@ functions that neither block nor wait.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ...agent.config.memory_options import LongTermMemoryOptions
@@ -20,7 +19,7 @@ from ...agent.upkeep.extraction import GivenAs, aadd_extracted, add_extracted
 from ...agent.upkeep.set_metrics import set_metrics
 from ...agent.waiting.moments import seconds_of
 from ...store.memory.asked import check_filters, check_limit
-from ...store.memory.items import to_item
+from ...store.memory.items import to_item, to_items
 from ...store.sets.records import StoredItem, text_of
 from ...store.sets.searching import Query
 from .bounded_set import BoundedSet, no_such_item
@@ -399,7 +398,7 @@ class WorkerMemorySet(CompactableSet):
         vector = b""
         if self._wants_vector(query, mode):
             vector = self._embedder.check([self._embedder.model().embed(whole_text(query))])[0]
-        return self._found(self._reading.find(replace(asked, vector=vector)))
+        return self._found(self._reading.find(asked._replace(vector=vector)))
 
     async def asearch(
         self,
@@ -416,7 +415,7 @@ class WorkerMemorySet(CompactableSet):
         if self._wants_vector(query, mode):
             made = await self._embedder.model().aembed(whole_text(query))
             vector = self._embedder.check([made])[0]
-        return self._found(await self._reading.afind(replace(asked, vector=vector)))
+        return self._found(await self._reading.afind(asked._replace(vector=vector)))
 
     def _query(
         self, text: Any, limit: Any, filters: Any, half_life: Duration | None, mode: SearchMode
@@ -452,7 +451,7 @@ class WorkerMemorySet(CompactableSet):
     def _found(self, found: Sequence[Found]) -> list[MemorySetItem]:
         """Items as programs get them; they count as used."""
         self._bounded.touch([each.item for each in found], self._bounded.view.now())
-        return [to_item(self.name, each.item, each.score) for each in found]
+        return to_items(self.name, found)
 
 
 def named(given: Sequence[GivenItem]) -> list[str]:

@@ -195,8 +195,11 @@ class SetView:
 
 def parts_of(stored: StoredSet, changes: SetChange) -> list[Part]:
     """The parts of a set for a search: what is stored, and what is not yet."""
-    added = ItemsPart([item for item in changes.items.values() if item is not None])
-    return [added] if changes.cleared else [StoredPart(stored, changes.items), added]
+    parts: list[Part] = [] if changes.cleared else [StoredPart(stored, changes.items)]
+    added = [item for item in changes.items.values() if item is not None]
+    if added:
+        parts.append(ItemsPart(added))
+    return parts
 
 
 def _alive(item: StoredItem | None, now: float) -> StoredItem | None:

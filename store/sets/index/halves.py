@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview | bytearray
     Floats = NDArray[np.float32]
+    Halves = NDArray[np.float16]
 
 __all__ = ["as_floats", "half_products"]
 
@@ -31,17 +32,17 @@ def as_floats(np: Any, halves: Buffer, dims: int) -> Floats:
     return rows
 
 
-def half_products(np: Any, halves: Buffer, query: Floats) -> Floats:
-    """The products of rows of f16, one after the other, with a query that f16 can say."""
+def half_products(np: Any, halves: Buffer, query: Halves) -> Floats:
+    """The products of rows of f16, one after the other, with a query."""
     found: Floats
     fast = library()
     if fast is None or not len(halves):
         rows = _times_2_to_minus_112(np, halves, len(query))
         # `@` rounds a row by where it is, and a repeated run must find equals in one order.
-        found = np.einsum("ij,j->i", rows, query * np.float32(_F32_FACTOR))
+        found = np.einsum("ij,j->i", rows, query.astype(np.float32) * np.float32(_F32_FACTOR))
     else:
         matrix = np.frombuffer(halves, np.float16).reshape(-1, len(query))
-        found = np.asarray(fast.dot(query.astype(np.float16), matrix)).astype(np.float32)
+        found = np.asarray(fast.dot(query, matrix), np.float32)
     return found
 
 

@@ -87,6 +87,15 @@ class VectorMatrix:
     def __len__(self) -> int:
         return len(self.scales)
 
+    def all_numbers(self) -> Sequence[int]:
+        """The number of the item of each row, ascending."""
+        return memoryview(self._numbers)
+
+    def all_halves(self) -> Buffer:
+        """All rows of f16, one after the other."""
+        rows: Buffer = self._halves.data
+        return rows
+
     def numbers(self, rows: Sequence[int]) -> list[int]:
         """The numbers of the items of some rows."""
         found: list[int] = self._numbers[rows].tolist()

@@ -53,6 +53,9 @@ _ITEM_HEAD: Final = struct.Struct("<II")
 _HEAD: Final = struct.Struct("<HHIIIII")
 _VERSION: Final = 1
 _CRC_AT: Final = 16
+_MOST_FOUND: Final = 64
+_OF_A_TERM: Final = 300
+"""Bytes of what was found by a term, about; most terms are in few items."""
 _MOST: Final = 255
 """A count that is higher is written as this: further occurrences would change no ranking."""
 
@@ -119,38 +122,67 @@ class TailTerms:
         lengths: the length of each item's text.
     """
 
-    __slots__ = ("_counts_at", "_joined", "_starts", "lengths")
+    __slots__ = ("_counts_at", "_found", "_joined", "_most_found", "_starts", "lengths")
 
-    def __init__(self, values: Sequence[Buffer]) -> None:
+    def __init__(self, values: Sequence[Buffer], before: TailTerms | None = None) -> None:
+        """`before` are those of items in front of these. Raises BrokenChunkError."""
         self.lengths: list[int] = []
         self._starts: list[int] = []
         self._counts_at: list[int] = []
-        start = 0
+        joined: bytes = b""
+        if before is not None:
+            self.lengths += before.lengths
+            self._starts += before._starts  # noqa: SLF001 (of this class)
+            self._counts_at += before._counts_at  # noqa: SLF001
+            joined = before._joined  # noqa: SLF001
+        start = len(joined)
         for value in values:
             length, number = _item_head(value)
             self.lengths.append(length)
             self._starts.append(start + _ITEM_HEAD.size)
             self._counts_at.append(start + _ITEM_HEAD.size + 4 * number)
             start += len(value)
-        self._joined = b"".join(values)
+        self._joined: bytes = b"".join((joined, *values))
+        self._most_found = min(_MOST_FOUND, len(self.lengths))
+        self._found: dict[int, tuple[Sequence[int], bytearray]] = {}
+        """What was found by the terms that were looked for last."""
 
-    def find(self, term: int) -> Iterator[tuple[int, int]]:
-        """Yield the place of each item that has a term, ascending, and how often it has it."""
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        return len(self._joined) + _OF_A_TERM * self._most_found
+
+    def find(self, term: int) -> tuple[Sequence[int], bytearray]:
+        """The place of each item that has a term, ascending, and how often each has it."""
+        found = self._found.get(term)
+        if found is None:
+            if len(self._found) >= self._most_found:
+                self._found.clear()
+            places, counts = self._search(term)
+            found = self._found[term] = array("I", places), counts
+        return found
+
+    def _search(self, term: int) -> tuple[list[int], bytearray]:
         wanted = term.to_bytes(4, "little")
-        find = self._joined.find
+        joined, starts, counts_at = self._joined, self._starts, self._counts_at
+        find = joined.find
+        places: list[int] = []
+        counts = bytearray()
         at = find(wanted)
         place = 0
         while at >= 0:
-            place = bisect_left(self._starts, at + 1, place) - 1
+            place = bisect_left(starts, at + 1, place) - 1
             if place >= 0:
-                inside = at - self._starts[place]
-                end = self._counts_at[place]
+                inside = at - starts[place]
+                end = counts_at[place]
                 if at < end and not inside % 4:
-                    yield place, self._joined[end + inside // 4]
+                    places.append(place)
+                    counts.append(joined[end + inside // 4])
                     at = end - 1
             else:
                 place = 0
             at = find(wanted, at + 1)
+        return places, counts
 
 
 def encode_rows_of_lists(seqs: Sequence[int], lengths: Sequence[int], rows: ListRows) -> bytes:

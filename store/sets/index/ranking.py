@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping
     from typing import TypeVar
 
     Name = TypeVar("Name", bound=Hashable)
@@ -50,17 +50,14 @@ def word_score(count: Any, length: Any, mean_length: float) -> Any:
     return count * (K1 + 1) / (count + K1 * (1 - B + B * length / mean_length))
 
 
-def fuse(*orders: Sequence[Name]) -> dict[Name, float]:
-    """Scores by reciprocal rank of what is in one or more orders, the best first."""
+def fuse(*orders: Iterable[Name]) -> dict[Name, float]:
+    """Scores by reciprocal rank of what is in one or more orders, in no order."""
     scores: dict[Name, float] = {}
+    score_of = scores.get
     for order in orders:
-        for rank, name in enumerate(order, 1):
-            scores[name] = scores.get(name, 0.0) + 1 / (_FUSED_K + rank)
-    return dict(sorted(scores.items(), key=_second, reverse=True))
-
-
-def _second(pair: tuple[object, float]) -> float:
-    return pair[1]
+        for rank, name in enumerate(order, _FUSED_K + 1):
+            scores[name] = score_of(name, 0.0) + 1 / rank
+    return scores
 
 
 def decay(age: float, half_life: float) -> float:

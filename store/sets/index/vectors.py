@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview | bytearray
     Floats = NDArray[np.float32]
+    Halves = NDArray[np.float16]
 
 __all__ = [
     "MOST_DIMENSIONS",
     "cosines",
+    "half_query",
     "is_there",
     "numpy",
     "pack_vector",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 MOST_DIMENSIONS: Final = 16_384
+_SAFE: Final = 1e-200
+"""A sum of squares between this and its inverse has lost nothing, and none of them was NaN."""
 
 
 def numpy() -> Any:
@@ -71,7 +75,7 @@ def pack_vector(values: Sequence[float] | NDArray[Any]) -> bytes:
         MissingExtraError: numpy is not installed.
     """
     np = numpy()
-    packed: bytes = _unit(np, values).astype(np.dtype("<f2")).tobytes()
+    packed: bytes = _unit(np, values).astype(np.float16).tobytes()
     return packed
 
 
@@ -92,13 +96,16 @@ def _unit(np: Any, values: Any) -> Any:
             f"A vector is a sequence of 1 to {MOST_DIMENSIONS:,} numbers, "
             f"and this has the shape {vector.shape}."
         )
-    largest = float(abs(vector).max())  # NaN if one is
-    if not math.isfinite(largest):
-        raise ValueError("A vector has NaN or an infinite number in it.")
-    if largest == 0.0:
-        return vector
-    vector = vector / largest  # so that no square overflows or vanishes
-    return vector / math.sqrt(float(vector @ vector))
+    square = float(vector.dot(vector))
+    if not _SAFE < square < 1 / _SAFE:
+        largest = float(abs(vector).max())  # NaN if one is
+        if not math.isfinite(largest):
+            raise ValueError("A vector has NaN or an infinite number in it.")
+        if largest == 0.0:
+            return vector
+        vector = vector / largest  # so that no square overflows or vanishes
+        square = float(vector.dot(vector))
+    return vector / math.sqrt(square)
 
 
 def unpack_vector(data: Buffer) -> list[float]:
@@ -115,6 +122,12 @@ def stored_query(data: Buffer) -> Floats:
     return query
 
 
+def half_query(data: Buffer) -> Halves:
+    """The same for `cosines`."""
+    query: Halves = numpy().frombuffer(data, "<f2")
+    return query
+
+
 def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> VectorRows:
     """Rows of f16, one after the other, as those of a chunk."""
     np = numpy()
@@ -128,6 +141,6 @@ def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> V
     return VectorRows(dims, items, places, scales.tobytes(), (small.tobytes(),), (bytes(halves),))
 
 
-def cosines(halves: Buffer, query: Floats) -> Floats:
-    """The products of rows of f16, one after the other, with a query from `stored_query`."""
+def cosines(halves: Buffer, query: Halves) -> Floats:
+    """The products of rows of f16, one after the other, with a query from `half_query`."""
     return half_products(numpy(), halves, query)

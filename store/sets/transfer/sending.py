@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...encoding.keys import GROUP
 from ..index.vector_chunk import BrokenChunkError
-from ..reading import StoredSet, sets_in
+from ..naming import sets_in
+from ..reading import StoredSet
 from ..records import (
     ITEM,
     SENT_VECTOR,

@@ -154,14 +154,14 @@ def test_a_search_opens_one_snapshot_of_the_only_shard_that_has_the_set(
     memory: tamias.MemoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
-    snapshot = ShardReader.snapshot
+    sets = ShardReader.sets
 
     def counted(reader: ShardReader) -> Any:
         opened.append(reader.directory)
-        return snapshot(reader)
+        return sets(reader)
 
     notes = memory.get_memory_set("ada", "notes")
-    monkeypatch.setattr(ShardReader, "snapshot", counted)
+    monkeypatch.setattr(ShardReader, "sets", counted)
     assert values(notes.search(vector=[1.0, 0.0], limit=1)) == ["likes black tea"]
     assert values(notes.search("turin", limit=1)) == ["lives in Turin"]
     assert len(opened) == 2

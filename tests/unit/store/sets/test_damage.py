@@ -11,8 +11,8 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets import reading, writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.folding import Sizes
-from tamias.store.sets.index import kept_rows
 from tamias.store.sets.index.vectors import pack_vector
+from tamias.store.sets.kept import matrices
 from tamias.store.sets.parts import StoredPart
 from tamias.store.sets.records import SetSettings, StoredItem, id_digest, set_address
 from tamias.store.sets.searching import Query, search
@@ -179,7 +179,7 @@ def test_the_doctor_finds_a_damaged_vector_that_is_in_no_chunk(shard: Shard, at:
 def test_heads_of_chunks_that_are_cut_short(
     shard: Shard, kind: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_rows, "_ENOUGH_SEARCHES", 1 if kind[:1] == b"V" else 9)
+    monkeypatch.setattr(matrices, "_ENOUGH_SEARCHES", 1 if kind[:1] == b"V" else 9)
     put(shard, kind, b"\2", number=1)
     reading.forget_checks()
     for query in ({}, {"text": ""}, {"text": "", "filters": {"a": 1}}):
@@ -199,6 +199,23 @@ def test_items_whose_index_is_gone_are_missed(shard: Shard, kind: bytes) -> None
     query = {"text": ""} if kind == b"B" else {}
     with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
         found(shard, DAMAGED, **query)
+
+
+def test_a_damaged_item_behind_those_that_are_kept(shard: Shard) -> None:
+    assert len(found(shard, DAMAGED)) == 7
+    for number, kind in ((NEW + 2, b"w"), (NEW + 5, b"i")):
+        change = SetChange()
+        change.put(note(number))
+        commit(shard, DAMAGED, change)
+        damage(shard, kind, 4, number)
+        for _ in range(2):
+            with pytest.raises(StoreCorruptError, match="'notes' of the key 'ann' is damaged"):
+                found(shard, DAMAGED)
+        assert len(found(shard, SOUND)) == 6
+        change = SetChange()
+        change.delete(f"i{number}")
+        commit(shard, DAMAGED, change)
+        assert len(found(shard, DAMAGED)) == 7
 
 
 @pytest.mark.parametrize(("kind", "places"), [(b"T\0\0", range(-35, -12, 2)), (b"V\0\0", [-1])])

@@ -15,7 +15,7 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
-from tamias.store.sets.records import SetSettings, SetState, StoredItem, Totals
+from tamias.store.sets.records import VECTOR, SetSettings, SetState, StoredItem, Totals
 from tamias.store.sets.searching import Query, search
 from tamias.store.sets.table import SetTable
 from tamias.store.shard.batch import Batch
@@ -105,11 +105,11 @@ def test_of_equal_vectors_the_first_are_found(tmp_path: Path) -> None:
 def test_vectors_of_a_tail_are_kept_until_the_set_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[bytes] = []
+    read: list[tuple[bytes, int]] = []
     columns = SetTable.columns
 
     def counted(table: SetTable, kind: bytes, after: int, likely: int) -> Any:
-        read.append(kind)
+        read.append((kind, after))
         return columns(table, kind, after, likely)
 
     monkeypatch.setattr(SetTable, "columns", counted)
@@ -130,7 +130,8 @@ def test_vectors_of_a_tail_are_kept_until_the_set_changes(
             change.put(StoredItem(f"{number}", "", {}, 1.0, 1.0, 1.0, expires, vector=half))
         commit(shard, change)
         assert [found(), found(), found()] == [["0", "1", "2"]] * 3
-        assert len(read) == 1
+        assert read == [(VECTOR, 0)]
+        read.clear()
         change = SetChange()
         change.delete("0")
         commit(shard, change)
@@ -139,7 +140,14 @@ def test_vectors_of_a_tail_are_kept_until_the_set_changes(
         change.put(StoredItem("1", "", {}, 1.0, 1.0, 1.0, vector=pack_vector([-1.0, 1.0])))
         commit(shard, change)
         assert [found(), found()] == [["2", "1"]] * 2
-        assert len(read) == 3
+        assert [(kind, after) for kind, after in read if not after] == [(VECTOR, 0)] * 2
+        read.clear()
+        change = SetChange()
+        change.put(StoredItem("3", "", {}, 1.0, 1.0, 1.0, vector=half))
+        commit(shard, change)
+        assert [found(), found()] == [["2", "3", "1"]] * 2
+        assert len(read) == 2
+        assert all(after for _, after in read)  # only what is new
 
 
 def test_counts_of_a_version_that_did_not_count_writes_are_read() -> None:

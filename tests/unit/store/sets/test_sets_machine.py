@@ -29,10 +29,10 @@ from tamias.store.sets.selecting import items_that_fit
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.expiring import Removal
 from tamias.store.shard.shard import Shard
-from tamias.store.shard.snapshot import Databases
+from tamias.store.shard.snapshot import Databases, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 KEY = key_prefix(encode_key("a"))
 OTHER = key_prefix(encode_key("ab" * 200))
@@ -63,7 +63,11 @@ NAME = st.sampled_from(NAMES)
 
 
 class MemorySets(RuleBasedStateMachine):
-    """Changes are collected, and committed together; searches see both."""
+    """Changes are collected, and committed together; searches see both.
+
+    What searches read is kept from one to the next, so there is one after each step, and of an
+    older commit, too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,11 +76,13 @@ class MemorySets(RuleBasedStateMachine):
         self.shard = self.acquire()
         self.model: defaultdict[SetName, ModelSet] = defaultdict(ModelSet)
         self.changes: dict[SetName, SetChange] = {}
+        self.older: tuple[Snapshot, dict[SetName, ModelSet]] | None = None
 
     def acquire(self) -> Shard:
         return Shard.acquire(Path(self.folder.name), 0, "none")
 
     def teardown(self) -> None:
+        self.leave_older()
         self.shard.close()
         self.folder.cleanup()
         clock.advance(-self.waited)  # other tests of this process have the clock, too
@@ -147,8 +153,25 @@ class MemorySets(RuleBasedStateMachine):
 
     @rule()
     def open_again(self) -> None:
+        self.leave_older()
         self.shard.close()
         self.shard = self.acquire()
+
+    @rule()
+    def stay_behind(self) -> None:
+        """Go on to search what there is now as well."""
+        self.leave_older()
+        handle = self.shard._environment.require()
+        snapshot = Snapshot(handle, Databases.open(handle, None, create=False))
+        known = set(snapshot.sets())
+        model = {name: found.seen_with(None) for name, found in self.model.items()}
+        assert known == {name for name, found in model.items() if found.settings is not None}
+        self.older = snapshot, model
+
+    def leave_older(self) -> None:
+        if self.older is not None:
+            self.older[0].close()
+            self.older = None
 
     @rule(
         name=NAME,
@@ -227,6 +250,27 @@ class MemorySets(RuleBasedStateMachine):
         assert [score for _, score in found] == pytest.approx(
             [scores[item_id] for item_id in best[: query.limit]]
         )
+
+    @invariant()
+    def all_is_found_that_there_is(self) -> None:
+        self.shard.read(lambda snapshot: self.all_found(snapshot, self.model))
+        if self.older is not None:
+            self.all_found(*self.older)
+
+    def all_found(self, snapshot: Any, model: Mapping[SetName, ModelSet]) -> None:
+        now, text, vector = clock.now(), " ".join(WORDS), np.array([1, 2, 3], np.float16).tobytes()
+        for name, known in model.items():
+            near = set(findable(known, cosines_of(known, vector), {}, now))
+            words = set(findable(known, word_scores(known, text), {}, now))
+            for query, wanted in (
+                (Query("", vector, 100, now=now), near),
+                (Query(text, b"", 100, now=now), words),
+                (Query(text, vector, 100, half_life=9.0, now=now), near | words),
+            ):
+                items = [each.item for each in search([StoredPart(snapshot.set(name))], query)]
+                assert {item.id for item in items} == wanted
+                assert len(items) == len(wanted)
+                assert all(known.items[item.id]._replace(vector=b"") == item for item in items)
 
     @invariant()
     def the_store_is_as_the_model(self) -> None:

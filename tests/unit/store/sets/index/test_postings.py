@@ -31,19 +31,36 @@ TERMS = st.sampled_from([0, 1, 256, 65536, 1 << 24, 0x01010101, 0xFFFFFFFF, 0x00
 DOCUMENTS = st.lists(st.dictionaries(TERMS, st.integers(1, 300)), max_size=20)
 
 
-@given(DOCUMENTS, TERMS)
-def test_a_tail_finds_each_term(documents: list[dict[int, int]], term: int) -> None:
+@given(DOCUMENTS, TERMS, st.integers(0, 20))
+def test_a_tail_finds_each_term(documents: list[dict[int, int]], term: int, first: int) -> None:
     values = [encode_item_terms(document) for document in documents]
     assert [decode_item_terms(value)[0] for value in values] == [
         sum(document.values()) for document in documents
     ]
-    tail = TailTerms(values)
-    assert tail.lengths == [sum(document.values()) for document in documents]
-    assert list(tail.find(term)) == [
+    wanted = [
         (place, min(255, document[term]))
         for place, document in enumerate(documents)
         if term in document
     ]
+    before = TailTerms(values[:first])
+    before.find(term)
+    for tail in (TailTerms(values), TailTerms(values[first:], before)):
+        assert tail.lengths == [sum(document.values()) for document in documents]
+        for _ in range(2):
+            assert list(zip(*tail.find(term), strict=True)) == wanted
+    assert list(zip(*before.find(term), strict=True)) == [
+        pair for pair in wanted if pair[0] < first
+    ]
+
+
+def test_a_tail_keeps_what_few_terms_have_found() -> None:
+    tail = TailTerms([encode_item_terms({term: 1}) for term in range(500)])
+    size = tail.size
+    for term in range(500):
+        places, counts = tail.find(term)
+        assert (list(places), list(counts)) == ([term], [1])
+    assert tail.size == size
+    assert len(tail._found) <= 64
 
 
 def chunk_of(documents: list[dict[int, int]]) -> bytes:

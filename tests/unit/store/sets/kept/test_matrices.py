@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tamias.store.encoding.keys import encode_key, key_prefix
-from tamias.store.sets import reading, writing
+from tamias.store.sets import parts, reading, writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.folding import Sizes
-from tamias.store.sets.index import kept_rows
 from tamias.store.sets.index.vector_chunk import decode_rows
 from tamias.store.sets.index.vectors import pack_vector
-from tamias.store.sets.matrices import Matrices
+from tamias.store.sets.kept import matrices
+from tamias.store.sets.kept.matrices import Matrices
 from tamias.store.sets.parts import StoredPart
 from tamias.store.sets.records import SetSettings, StoredItem
 from tamias.store.sets.searching import Query, search
@@ -32,10 +32,13 @@ ENOUGH = 3
 FIRST = pack_vector([1.0, 0.0, 0.0, 0.0])
 
 
-@pytest.fixture
-def shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shard]:
+@pytest.fixture(params=[0, 2048], ids=["scanned", "compared"])
+def shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Shard]:
+    monkeypatch.setattr(parts, "_FEW_ROWS", request.param)
     monkeypatch.setattr(writing.SetWriter, "sizes", Sizes(tail=4, chunk=16))
-    monkeypatch.setattr(kept_rows, "_ENOUGH_SEARCHES", ENOUGH)
+    monkeypatch.setattr(matrices, "_ENOUGH_SEARCHES", ENOUGH)
     reading.forget_checks()
     shard = Shard.acquire(tmp_path / "s", 0, "none")
     yield shard

@@ -8,25 +8,83 @@ the set it is, so a search that follows another one without a commit between the
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from .index.kept_rows import KeptMatrices, KeptMatrix
-from .index.matrix import OF_A_NUMBER, OF_A_ROW, VectorMatrix, live_flags
-from .index.scan import MOST_ROWS
-from .index.vector_chunk import counts_in
+from ..index.matrix import OF_A_NUMBER, OF_A_ROW, VectorMatrix, live_flags
+from ..index.scan import MOST_ROWS
+from ..index.vector_chunk import counts_in
+from .values import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from ...agent.errors import StoreCorruptError
-    from .index.matrix import MatrixChunk
+    from ....agent.errors import StoreCorruptError
+    from ..index.matrix import MatrixChunk
 
     Mark = tuple[bytes, bytes]
 
-__all__ = ["ChunkSource", "Matrices"]
+__all__ = ["ChunkSource", "KeptMatrices", "KeptMatrix", "Matrices"]
 
+_ENOUGH_SEARCHES: Final = 12
+"""A copy of chunks is made at this search of them: it costs about as much as so many save."""
 _NOT_LARGE: Final = 3
 """So many matrices are kept at least: larger ones are not made."""
+
+
+class KeptMatrix(NamedTuple):
+    """A matrix, and which of its rows live.
+
+    Attributes:
+        chunks: which chunks it is of: what tells each from another one in its place.
+        bitmaps: of the items of these chunks.
+        matrix: the vectors.
+        live: a flag for each row; None if all live.
+    """
+
+    chunks: Hashable
+    bitmaps: Mapping[int, bytes]
+    matrix: VectorMatrix
+    live: Any
+
+
+class KeptMatrices(Kept[KeptMatrix]):
+    """The matrices of sets, in the version of a commit.
+
+    A copy that is not searched often costs more than it saves. So it is worth making only if its
+    chunks were asked for often enough, and that within the time in which as many bytes of others
+    were asked for as are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, _size_of_matrix)
+        self._asked = Kept[_Asked](most, _size_of_asked)
+
+    def is_worth(self, name: Hashable, chunks: Hashable, size: int) -> bool:
+        """Count a search of chunks that have so many bytes; whether they should be copied now."""
+        asked = self._asked.get(name, chunks)
+        times = 1 if asked is None else asked.times + 1
+        self._asked.put(name, chunks, _Asked(times, size))
+        return times >= _ENOUGH_SEARCHES
+
+    def clear(self) -> None:
+        """See `Kept`."""
+        super().clear()
+        self._asked.clear()
+
+
+class _Asked(NamedTuple):
+    """How often chunks were asked for, and their size in bytes."""
+
+    times: int
+    size: int
+
+
+def _size_of_matrix(kept: KeptMatrix) -> int:
+    return kept.matrix.size
+
+
+def _size_of_asked(asked: _Asked) -> int:
+    return asked.size
 
 
 class ChunkSource(Protocol):

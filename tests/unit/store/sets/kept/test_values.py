@@ -1,4 +1,4 @@
-"""Rows that are kept from one search to the next."""
+"""Values that are kept from one search to the next."""
 
 from __future__ import annotations
 
@@ -7,37 +7,63 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.processes import forked
-from tamias.store.sets.index.kept_rows import KeptMatrices, KeptRows, Rows
+from tamias.store.sets.kept.matrices import KeptMatrices
+from tamias.store.sets.kept.values import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_rows_are_those_of_their_version() -> None:
-    kept = KeptRows(1000)
-    rows = Rows([1, 2], b"abcd")
+def test_values_are_those_of_their_version() -> None:
+    kept = Kept[bytearray](1000, len)
+    rows = bytearray(b"abcd")
     kept.put("a", 1, rows)
     assert kept.get("a", 1) is rows
     assert kept.get("a", 2) is None
     assert kept.get("b", 1) is None
-    newer = Rows([1], b"ab")
+    newer = bytearray(b"ab")
     kept.put("a", 2, newer)
     assert kept.get("a", 1) is None
     assert kept.get("a", 2) is newer
+    assert kept.last("a") is newer
+    assert kept.last("b") is None
 
 
 def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
-    kept = KeptRows(3 * 18)
+    kept = Kept[bytearray](3 * 18, len)
     for name in "abc":
-        kept.put(name, 1, Rows([1], b"0123456789"))
+        kept.put(name, 1, bytearray(18))
     assert kept.get("a", 1)
-    kept.put("d", 1, Rows([1], b"0123456789"))
+    kept.put("d", 1, bytearray(18))
     assert [name for name in "abcd" if kept.get(name, 1)] == ["a", "c", "d"]
     for version in range(100):  # what is replaced counts no more
-        kept.put("a", version, Rows([1], b"0123456789"))
+        kept.put("a", version, bytearray(18))
     assert [name for name in "abcd" if kept.get(name, 1) or kept.get(name, 99)] == ["a", "c", "d"]
-    kept.put("large", 1, Rows([1], bytes(100)))
+    kept.put("large", 1, bytearray(100))
     assert not any(kept.get(name, 1) for name in [*"bcd", "large"])
+
+
+def test_what_grows_counts_as_what_it_has_become() -> None:
+    kept = Kept[bytearray](30, len)
+    first, other = bytearray(10), bytearray(10)
+    kept.put("a", 1, first)
+    kept.put("b", 1, other)
+    first += bytes(10)
+    kept.grown("a", first)
+    assert kept.get("a", 1) is first
+    assert kept.get("b", 1) is other
+    other += bytes(5)
+    kept.grown("b", other)
+    assert kept.get("a", 1) is None
+    assert kept.get("b", 1) is other
+    kept.grown("b", bytearray(100))  # another one, which is not kept
+    assert kept.get("b", 1) is other
+    for length in (20, 5):
+        other[:] = bytes(length)
+        kept.grown("b", other)
+        kept.put("c", 1, bytearray(15))
+    assert kept.get("b", 1) is None
+    assert kept.get("c", 1)
 
 
 def test_a_copy_is_worth_its_price_when_its_chunks_were_asked_for_often() -> None:
@@ -60,14 +86,14 @@ def test_of_more_sets_than_there_is_room_for_none_is_copied() -> None:
 
 @pytest.mark.process
 def test_a_forked_child_does_not_wait_for_a_thread_that_it_has_not() -> None:
-    kept = KeptRows(1000)
-    kept.put("a", 1, Rows([1], b"ab"))
+    kept = Kept[bytearray](1000, len)
+    kept.put("a", 1, bytearray(2))
     searching = kept._lock  # as a thread of the parent has it at this moment
     with searching:
 
         def child(tell: Callable[[], None]) -> None:
             assert kept.get("a", 1) is None
-            kept.put("b", 1, Rows([1], b"ab"))
+            kept.put("b", 1, bytearray(2))
             assert kept.get("b", 1)
             tell()
 
