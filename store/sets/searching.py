@@ -115,7 +115,7 @@ class _Search:
         self._expired: list[Collection[int]] = []
         """The numbers of what has expired, for each part."""
         self._gone: set[_Place] = set()
-        """What the index of a damaged set has, and the set has not."""
+        """What the index of a damaged set has, and the set has not, or not any more."""
         self._findable: dict[_Place, bool] = {}
 
     def found(self) -> list[Found]:
@@ -165,7 +165,7 @@ class _Search:
             if query.half_life:
                 self._fade(scores)
             best = [(place, self._item(place)) for place in self._first(scores, words)]
-            gone = {place for place, item in best if item is None}
+            gone = {place for place, item in best if item is None or item.is_expired(query.now)}
             if not gone:
                 return [
                     Found(item, scores[place], cosines.get(place))

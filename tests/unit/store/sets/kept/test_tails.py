@@ -21,7 +21,7 @@ from tamias.store.sets.kept.tails import Tails
 from tamias.store.sets.parts import ItemsPart, StoredPart
 from tamias.store.sets.records import ITEM, SetSettings, StoredItem, set_address
 from tamias.store.sets.searching import Query, search
-from tamias.store.sets.table import SetTable, number_key
+from tamias.store.sets.table import SetTable, due_rest, number_key
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 from tamias.store.shard.snapshot import Databases, Snapshot
@@ -319,6 +319,21 @@ def test_only_what_is_new_is_read_after_additions(
         commit(shard, change_of(number))
         assert len(found(shard, QUERIES[2])) == number + 1
     assert read == [1] * 10
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_an_item_that_is_not_listed_as_one_that_expires(shard: Shard, query: Query) -> None:
+    commit(shard, change_of(0, 1))
+    commit(shard, change_of(2, expires=50.0))
+    handle = shard._environment.require()
+    databases = Databases.open(handle, None, create=False)
+    shard.reader.drop()
+    with handle.begin(write=True) as transaction:
+        address = set_address(*NAME)
+        assert transaction.delete(address + due_rest(50_000, 4), db=databases.sets)
+    for _ in range(2):
+        assert found(shard, query._replace(now=49.0)) == names(0, 1, 2)
+        assert found(shard, query._replace(now=51.0)) == names(0, 1)
 
 
 @pytest.mark.parametrize("query", QUERIES)
