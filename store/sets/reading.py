@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
@@ -409,11 +410,16 @@ class StoredSet:
 
     def terms_behind(self, number: int, likely: int) -> Records:
         """See `TailSource`."""
-        return ((), ()) if self._records is None else self._records.columns(TERMS, number, likely)
+        return self._behind(TERMS, number, likely)
 
     def vectors_behind(self, number: int, likely: int) -> Records:
         """See `TailSource`."""
-        return ((), ()) if self._records is None else self._records.columns(VECTOR, number, likely)
+        return self._behind(VECTOR, number, likely)
+
+    def _behind(self, kind: bytes, number: int, likely: int) -> Records:
+        if self._records is None:
+            return array("Q"), ()
+        return self._records.columns(kind, number, likely)
 
     def damaged(self, what: str, reason: object) -> StoreCorruptError:
         """The error for a record that cannot be read."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 from itertools import islice, pairwise
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final
 
 from .index.postings import ChunkLists, place_in
 from .index.vector_chunk import VectorRows, decode_rows
@@ -23,7 +22,7 @@ from .records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     import lmdb
 
@@ -52,27 +51,6 @@ def number_in(value: Buffer) -> int:
 def due_rest(due: int, number: int) -> bytes:
     """What the address of an item that expires has behind that of its set, in the list of those."""
     return DUE + number_key(due) + number_key(number)
-
-
-class _KeyNumbers(Sequence[int]):
-    """The numbers at the ends of addresses, read when they are asked for."""
-
-    __slots__ = ("_keys",)
-
-    def __init__(self, keys: Sequence[Buffer]) -> None:
-        self._keys = keys
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        if isinstance(index, slice):
-            return _KeyNumbers(self._keys[index])
-        return int.from_bytes(self._keys[index][-NUMBER_BYTES:], "big")
 
 
 class SetTable:
@@ -122,15 +100,12 @@ class SetTable:
                     return
                 yield number_of(key[size:], "big"), value
 
-    def columns(
-        self, kind: bytes, after: int, likely: int
-    ) -> tuple[Sequence[int], Sequence[Buffer]]:
-        """The numbers and the records that `scan` yields; quick if `likely` is how many they are.
-
-        Most numbers of a tail that is searched are never looked at, so none is read here.
-        """
+    def columns(self, kind: bytes, after: int, likely: int) -> tuple[array[int], Sequence[Buffer]]:
+        """The numbers and records that `scan` yields; quick if `likely` is how many they are."""
         found = self._range(kind, after, likely)
-        return _KeyNumbers([key for key, _ in found]), list(map(itemgetter(1), found))
+        numbers = array("Q", b"".join([key[-NUMBER_BYTES:] for key, _ in found]))
+        numbers.byteswap()  # they are big-endian, and this machine is not: see `postings`
+        return numbers, [value for _, value in found]
 
     def _range(self, kind: bytes, after: int, likely: int) -> list[tuple[Buffer, Buffer]]:
         """Keys and records of a kind, behind a number, in a few calls; see `columns`."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..records import SetState
 
     Buffer = bytes | memoryview
-    Records = tuple[Sequence[int], Sequence[Buffer]]
+    Records = tuple[array[int], Sequence[Buffer]]
     """The numbers of some items, ascending, and a record of each."""
 
 __all__ = ["KeptItem", "Rows", "Tail", "TailSource", "Tails", "Words"]
@@ -207,26 +207,26 @@ def _is_plain(item: StoredItem) -> bool:
 
 
 def _rows(
-    numbers: Sequence[int], halves: Sequence[Buffer], before: Mapping[int, Rows]
+    numbers: array[int], halves: Sequence[Buffer], before: Mapping[int, Rows]
 ) -> Mapping[int, Rows]:
     """Rows by their length, behind others."""
     found = dict(before)
     lengths = set(map(len, halves))
     for length in lengths:
-        picked: tuple[Sequence[int], Sequence[Buffer]] = (numbers, halves)
+        its, rows = numbers, halves
         if len(lengths) > 1:  # they are of two models
             places = [place for place, half in enumerate(halves) if len(half) == length]
-            picked = [numbers[place] for place in places], [halves[place] for place in places]
-        known = found.get(length)
-        all_numbers, all_halves = array("Q", picked[0]), b"".join(picked[1])
-        if known is not None:
-            all_numbers, all_halves = known.numbers + all_numbers, known.halves + all_halves
-        found[length] = Rows(all_numbers, all_halves)
+            its = array("Q", [numbers[place] for place in places])
+            rows = [halves[place] for place in places]
+        known, joined = found.get(length), b"".join(rows)
+        found[length] = (
+            Rows(its, joined) if known is None else Rows(known.numbers + its, known.halves + joined)
+        )
     return found
 
 
-def _words(numbers: Sequence[int], records: Sequence[Buffer], before: Words | None) -> Words:
+def _words(numbers: array[int], records: Sequence[Buffer], before: Words | None) -> Words:
     """Terms of items, behind those of others."""
     if before is None:
-        return Words(array("Q", numbers), TailTerms(records))
-    return Words(before.numbers + array("Q", numbers), TailTerms(records, before.terms))
+        return Words(numbers, TailTerms(records))
+    return Words(before.numbers + numbers, TailTerms(records, before.terms))
