@@ -29,6 +29,7 @@ MODULES: Final = (
     "tamias.launcher.metrics.top_keys",
     "tamias.launcher.pool.inbox",
     "tamias.launcher.pool.reader",
+    "tamias.launcher.sources.elements",
     "tamias.store.encoding.codec",
     "tamias.store.encoding.keys",
     "tamias.store.encoding.paths",

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import InputError, TamiasError
-from ...store.encoding.values import TEXT_HEAD, dumps
+from ...store.encoding.codec import dumps_input
 from ..delivery.source import Position, Record, Source, generated_key
+from .elements import add_records
 from .input_digest import InputDigest
 from .keycache import KeyCache
 
@@ -103,7 +104,7 @@ class _PythonSource(Source):
         key = _first(element, "key", "k")
         try:
             encoded = generated_key(index) if key is _MISSING else self._keys[key]
-            return encoded, dumps(value), None
+            return encoded, dumps_input(value), None
         except TypeError:
             reason = f"a key of type {type(key).__qualname__} is not hashable."
         except TamiasError as error:
@@ -138,19 +139,12 @@ class ListSource(_PythonSource):
         """As `Source.read`. Raises InputError for an unusable element."""
         start = self._offset
         elements = self._elements[start : start + limit]
-        # This loop runs for every input: the usual element has the shortest path.
         records: list[Record] = []
-        append, keys = records.append, self._keys
-        for element in elements:
-            try:
-                value = element["value"]
-                if value.__class__ is str and value.isascii():
-                    payload = TEXT_HEAD + value.encode()  # as `dumps` does it
-                else:
-                    payload = dumps(value)
-                append((keys[element["key"]], payload, None))
-            except Exception:  # noqa: BLE001 - `_record` reports the error
-                append(self._record(element, start + len(records)))
+        while True:
+            add_records(records, elements, self._keys)
+            if len(records) >= len(elements):
+                break
+            records.append(self._record(elements[len(records)], start + len(records)))
         self._compare(elements, start)
         self._offset += len(records)
         self.exhausted = self._offset >= len(self._elements)
@@ -207,8 +201,8 @@ class IterableSource(_PythonSource):
                 self._fail(error, index)
                 break
             try:
-                records.append((keys[element["key"]], dumps(element["value"]), None))
-            except Exception:  # noqa: BLE001 - as for a list
+                records.append((keys[element["key"]], dumps_input(element["value"]), None))
+            except Exception:  # noqa: BLE001 (`_record` reports the error)
                 records.append(self._record(element, index))
             self._compare((element,), index)
             if time.monotonic() > until:

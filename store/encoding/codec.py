@@ -9,7 +9,8 @@ output. Both conversions happen here, in the worker's process.
 the value under ``value`` (or ``v``); ``pickle-json`` a pickle, of whose object the JSON form counts
 (`json_rows`).
 
-*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
+*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink, in any form of
+`values`; ``json-lines``
 is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
 clients of a service. Alone, too, are ``pickle-value``, a plain pickle, ``pickle-json``, a pickle of
 its JSON form, and ``text``: a text as it is, and anything else as JSON.
@@ -31,7 +32,7 @@ from ...agent.waiting.questions import Question
 from ..records.offsets import LARGEST_OFFSET
 from .json_rows import json_form
 from .json_text import OPTIONS, convert, dumps_json, dumps_rare, key_to_json
-from .values import IMMUTABLE, check_readable, dumps_pickle, dumps_with_key, loads
+from .values import IMMUTABLE, check_readable, dumps, dumps_pickle, dumps_with_key, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,10 @@ _SUSPECT: Final = b"0" * 19
 
 _EXACT: Final = float(1 << 63)
 """A number that orjson has rounded is a float, and not smaller than this."""
+_TEXT_KEY: Final = 0x73
+"""The first byte of a key that is a text."""
+_SOME: Final = 32
+"""So many values are looked at before they are written; more are pickled without."""
 _SIMPLE: Final = frozenset({str, int, bool, type(None)})
 """Classes whose values orjson reads as they are written, and which hold no others."""
 
@@ -134,6 +139,22 @@ def _is_exact(value: Any) -> bool:
     return abs(value) < _EXACT if kind is float else kind in _SIMPLE
 
 
+def dumps_input(value: Any) -> bytes:
+    """The payload of a value of a Python program: as `values.dumps`, or JSON as `PairEncoder`.
+
+    Raises:
+        UnserializableError: as `values.dumps`.
+    """
+    if type(value) is dict and _is_plain(value):
+        try:
+            text: bytes = _write(value)
+        except TypeError:
+            pass
+        else:
+            return text
+    return dumps(value)
+
+
 def make_encoder(codec: str) -> Encoder:
     """The function that converts ``(key bytes, output, input's number)`` to bytes for a sink.
 
@@ -143,7 +164,7 @@ def make_encoder(codec: str) -> Encoder:
         UnserializableError: (the function) the output has no form in this codec.
     """
     encoders: dict[str, Callable[[], Encoder]] = {
-        "pickle": lambda: dumps_with_key,
+        "pickle": lambda: PairEncoder().encode,
         "json-lines": lambda: LineEncoder().encode,
         "json": lambda: _encode_json_alone,
         "pickle-value": lambda: _encode_pickle_alone,
@@ -156,10 +177,13 @@ def make_encoder(codec: str) -> Encoder:
 
 
 class _Beginnings(dict[bytes, bytes]):
-    """How the lines of a key begin, made on demand; cleared when full, so its memory is bounded."""
+    """How outputs of a key begin, made on demand; cleared when full, so its memory is bounded."""
+
+    def __init__(self, form: bytes) -> None:
+        self._form = form
 
     def __missing__(self, key: bytes) -> bytes:
-        beginning = b'{"key":%b,"output":' % key_to_json(key)
+        beginning = self._form % key_to_json(key)
         if len(key) <= _CACHED_KEY_SIZE:
             if len(self) >= _CACHED_KEYS:
                 self.clear()
@@ -172,7 +196,7 @@ class LineEncoder:
     """Makes lines of outputs, for JSON lines files."""
 
     def __init__(self) -> None:
-        self.beginnings: Final = _Beginnings()
+        self.beginnings: Final = _Beginnings(b'{"key":%b,"output":')
 
     def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
         """An `Encoder`: the line of an output."""
@@ -183,6 +207,47 @@ class LineEncoder:
         except TypeError:
             text = dumps_rare(output)
         return self.beginnings[key] + text + b',"offset":%d}\n' % (number & LARGEST_OFFSET)
+
+
+@final
+class PairEncoder:
+    """Makes ``{key: output}`` for the list sink: as JSON if that gives back the very same."""
+
+    def __init__(self) -> None:
+        self._beginnings = _Beginnings(b"{%b:")
+
+    def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
+        """An `Encoder`: a pair, for `values.loads`."""
+        if key[0] == _TEXT_KEY and _is_plain(output):
+            try:
+                text: bytes = _write(output)
+                return self._beginnings[key] + text + b"}"
+            except (TypeError, UnserializableError):
+                pass  # an integer beyond 64 bits, half a surrogate pair
+        return dumps_with_key(key, output, number)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives back the very same: a number, a text, or some in a dict or list."""
+    kind = type(value)
+    if kind is dict:
+        fields: dict[Any, Any] = value
+        for name, each in fields.items():
+            if type(name) is not str or not _is_scalar(each):
+                return False
+        return len(fields) <= _SOME
+    if kind is list:
+        elements: list[Any] = value
+        for each in elements:
+            if not _is_scalar(each):
+                return False
+        return len(elements) <= _SOME
+    return _is_scalar(value)
+
+
+def _is_scalar(value: Any) -> bool:
+    kind = type(value)
+    return bool(value - value == 0) if kind is float else kind in _SIMPLE  # NaN and infinity differ
 
 
 def _encode_json_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import UserDict
+import math
+from collections import OrderedDict, UserDict
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -47,6 +49,25 @@ def test_both_pairs_of_names_are_understood(form: Callable[[Any], Any]) -> None:
         ((1, "b"), "mixed"),
         ("d", 2),
         (None, None),
+    ]
+
+
+@BOTH
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_values_arrive_as_they_were(form: Callable[[Any], Any], limit: int) -> None:
+    values = [
+        *("text", "\ud800", "\u20ac", "{", {"n": 1, "text": "a", "none": None}, {"n": 2**64}),
+        *({"n": math.inf}, {"half": "\ud800"}, {1: "a"}, {"pair": (1, 2)}, {"inner": {"n": 1}}),
+        *({}, [], OrderedDict(a=1), {"id": UUID(int=1)}, 2**70, b"{", {"b": b"1"}, {"t": True}),
+    ]
+    elements = [
+        {"key": number, "value": value} if number % 3 else {"k": number, "v": value}
+        for number, value in enumerate(values * 20)
+    ]
+    found = drain(python_source(form(elements)), limit)
+    assert [key for key, _ in found] == list(range(len(elements)))
+    assert [(type(value), repr(value)) for _, value in found] == [
+        (type(value), repr(value)) for value in values * 20
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tamias.agent.errors import UnserializableError
 from tamias.store.encoding.codec import LineEncoder, make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key
-from tamias.store.encoding.values import dumps, loads
+from tamias.store.encoding.values import check_form, dumps, loads, loads_all
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -73,6 +74,83 @@ def test_the_pickle_encoder_pairs_key_and_output() -> None:
     assert loads(encode(encode_key(("a", 1)), {2}, 5)) == {("a", 1): {2}}
     with pytest.raises(UnserializableError, match="generator"):
         encode(b"sa", (n for n in ""), 5)
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Fields(dict[str, Any]):
+    pass
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+ANY_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())  # with halves of surrogate pairs
+    | st.binary()
+    | st.complex_numbers()
+    | st.uuids()
+    | st.datetimes()
+    | st.decimals()
+    | st.sampled_from([Colour.RED, Text("a"), Number(3), Fields(a=1), 2**63, 2**64, -(2**63) - 1]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=4)
+        | st.dictionaries(st.text(), inner, max_size=4).map(Fields)
+    ),
+    max_leaves=8,
+)
+
+
+def with_types(value: Any) -> Any:
+    """The value with the types of all its parts."""
+    if isinstance(value, dict):
+        return type(value), [(with_types(name), with_types(each)) for name, each in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [with_types(each) for each in value]
+    return type(value), repr(value)
+
+
+@given(ANY_VALUES, st.text(st.characters()) | st.integers() | st.binary() | st.none())
+def test_the_pickle_encoder_gives_the_very_same(value: Any, key: Any) -> None:
+    encoded = make_encoder("pickle")(encode_key(key), value, 5)
+    [(found_key, found)] = loads(encoded).items()
+    assert with_types(found_key) == with_types(key)
+    assert with_types(found) == with_types(value)
+    [both] = loads_all(encoded, [len(encoded)])
+    assert with_types(both) == with_types({key: value})
+    check_form(encoded)
+
+
+@pytest.mark.parametrize("value", [7, "text", {"n": 1.5, "text": None}, [True, 2], {}, []])
+def test_plain_outputs_are_json(value: Any) -> None:
+    encoded = make_encoder("pickle")(encode_key("a"), value, 5)
+    assert json.loads(encoded) == {"a": value}
+    for damaged in (encoded[:-1], encoded.replace(b'"', b"'")):
+        with pytest.raises(ValueError):
+            check_form(damaged)
+        with pytest.raises(UnserializableError):
+            loads(damaged)
+
+
+def test_large_outputs_are_not_looked_through() -> None:
+    values = [{str(n): n for n in range(33)}, list(range(33)), {"a": [1]}, [[]]]
+    for value in values:
+        encoded = make_encoder("pickle")(encode_key("a"), value, 5)
+        assert encoded[0] == 0x80
+        assert loads(encoded) == {"a": value}
 
 
 def test_many_and_long_keys_leave_the_cache_bounded() -> None:
