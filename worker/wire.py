@@ -57,7 +57,6 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -151,12 +150,21 @@ def unpack_inputs(message: bytes) -> InputBatch:
     first_key = _COUNTS.size + 3 * count * _WORD
     numbers = array("Q", message[_COUNTS.size : first_key])
     offsets = numbers[:count].tolist()
-    key_ends = list(accumulate(numbers[count : 2 * count], initial=first_key))
+    sizes = numbers[count:].tolist()
+    keys = _parts(message, first_key, sizes[:count])
     first_payload = first_key + key_bytes
-    payload_ends = list(accumulate(numbers[2 * count :], initial=first_payload))
-    keys = [message[start:end] for start, end in pairwise(key_ends)]
-    payloads = [message[start:end] for start, end in pairwise(payload_ends)]
-    return InputBatch(offsets, keys, payloads, _rejections(message[payload_ends[-1] :]))
+    payloads = _parts(message, first_payload, sizes[count:])
+    end = first_payload + sum(sizes[count:])
+    return InputBatch(offsets, keys, payloads, _rejections(message[end:]))
+
+
+def _parts(message: bytes, start: int, sizes: list[int]) -> list[bytes]:
+    parts: list[bytes] = []
+    for size in sizes:
+        end = start + size
+        parts.append(message[start:end])
+        start = end
+    return parts
 
 
 def _rejections(tail: bytes) -> dict[int, dict[str, Any]]:

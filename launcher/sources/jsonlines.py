@@ -14,6 +14,7 @@ from ...agent.errors import InputError
 from ...store.encoding.codec import loads_json
 from ...store.encoding.keys import encode_key
 from ..delivery.source import Position, Record, generated_key
+from .elements import add_line_records
 from .keycache import KeyCache
 from .linesource import LineSource
 
@@ -69,23 +70,19 @@ class JsonLinesSource(LineSource):
         self._offset = position.offset
 
     def _parse(self, lines: list[bytes], records: list[Record]) -> None:
-        # This loop runs for every input of a job: the usual line has the shortest path.
-        append, keys, loads = records.append, self._keys, orjson.loads
-        field = self._key if self._key is not None else "key"
-        pair = self._key is None
-        for index, line in enumerate(lines):
-            try:
-                document = loads(line)
-                key = keys[document[field]]
-                if pair:
-                    document["value"]
-            except Exception:  # noqa: BLE001 - `_parse_unusual` reports the error
-                number = self._lines.line - len(lines) + index + 1
-                record = self._parse_unusual(line, number, self._offset + len(records))
-                if record is not None:
-                    append(record)
-            else:
-                append((key, line, None))
+        field, has_value = self._key, False
+        if field is None:
+            field, has_value = "key", True
+        place = 0
+        while True:
+            place = add_line_records(records, lines, place, self._keys, field, has_value=has_value)
+            if place == len(lines):
+                return
+            number = self._lines.line - len(lines) + place + 1
+            record = self._parse_unusual(lines[place], number, self._offset + len(records))
+            if record is not None:
+                records.append(record)
+            place += 1
 
     def _parse_unusual(self, line: bytes, number: int, offset: int) -> Record | None:
         """Parse a line again that is unusual, malformed, or blank (None)."""
