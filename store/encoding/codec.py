@@ -45,6 +45,8 @@ JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
 
 _parse: Final[Any] = orjson.loads
 _write: Final[Any] = orjson.dumps
+_convert: Final[Any] = convert  # compiled code finds a name of this module sooner
+_options: Final[int] = OPTIONS
 
 _CACHED_KEYS: Final = 1 << 12
 """Of so many keys all is in the processor's cache. With more, finding one costs more than decoding
@@ -203,7 +205,7 @@ class LineEncoder:
         if number is None or output.__class__ is Question:
             return _rare_line(key_to_json(key), output, number)
         try:
-            text: bytes = _write(output, convert, OPTIONS)
+            text: bytes = _write(output, _convert, _options)
         except TypeError:
             text = dumps_rare(output)
         return self.beginnings[key] + text + b',"offset":%d}\n' % (number & LARGEST_OFFSET)
