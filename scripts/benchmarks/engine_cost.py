@@ -8,6 +8,7 @@ this is the figure to compare two versions by; what sockets and the launcher cos
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 import tempfile
 import time
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import agents
 from tamias import Agent, AgentPlan, Configuration
 from tamias.agent.resources.registry import ResourceRegistry
-from tamias.store.encoding.codec import make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 from tamias.store.shard.shard import Durability, Shard
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tamias.worker.tracing.tracer import Tracer
+
+try:
+    codec = importlib.import_module("tamias.store.encoding.codec")
+except ModuleNotFoundError:  # `--against` a checkout from before it was a module of its own
+    codec = importlib.import_module("tamias.store.encoding.json_text")
 
 SHARDS = 8
 BATCH = 256
@@ -103,8 +108,8 @@ class Bench:
             SHARDS,
             self._group,
             policy=Policy.of(plan.config, on_error="fail", codec=CODEC),
-            decode=make_decoder(CODEC),
-            encode=make_encoder(CODEC),
+            decode=codec.make_decoder(CODEC),
+            encode=codec.make_encoder(CODEC),
             resources=ResourceRegistry(plan.providers, plan.config),
             metrics=WorkerMetrics(plan.actions),
             beacon=self.beacon,

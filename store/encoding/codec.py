@@ -52,6 +52,8 @@ _CACHED_KEYS: Final = 1 << 12
 """Of so many keys all is in the processor's cache. With more, finding one costs more than decoding
 it."""
 _CACHED_KEY_SIZE: Final = 256
+_MISSES: Final = 16 * _CACHED_KEYS
+"""After so many keys that were not in a full cache it begins anew."""
 
 # Finds integers that orjson might round, without a regular expression (which costs four times as
 # much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
@@ -179,18 +181,40 @@ def make_encoder(codec: str) -> Encoder:
 
 
 class _Beginnings(dict[bytes, bytes]):
-    """How outputs of a key begin, made on demand; cleared when full, so its memory is bounded."""
+    """How outputs of a key begin, made on demand.
 
-    def __init__(self, form: bytes) -> None:
-        self._form = form
+    When it is full it stays as it is, and begins anew after many other keys, so its memory is
+    bounded, and making room costs nothing where there are more keys than it has.
+    """
+
+    def __init__(self, before: bytes, behind: bytes) -> None:
+        """What is before and behind the key."""
+        self._before = before
+        self._behind = behind
+        self._misses = 0
 
     def __missing__(self, key: bytes) -> bytes:
-        beginning = self._form % key_to_json(key)
-        if len(key) <= _CACHED_KEY_SIZE:
-            if len(self) >= _CACHED_KEYS:
+        beginning = self._before + _key_text(key) + self._behind
+        if len(self) >= _CACHED_KEYS:
+            self._misses += 1
+            if self._misses >= _MISSES:
+                self._misses = 0
                 self.clear()
+        elif len(key) <= _CACHED_KEY_SIZE:
             self[key] = beginning
         return beginning
+
+
+def _key_text(key: bytes) -> bytes:
+    """As `key_to_json`; most keys are texts."""
+    if key[0] == _TEXT_KEY:
+        try:
+            text: bytes = _write(key[1:].decode())
+        except UnicodeDecodeError:  # half a surrogate pair
+            pass
+        else:
+            return text
+    return key_to_json(key)
 
 
 @final
@@ -198,7 +222,7 @@ class LineEncoder:
     """Makes lines of outputs, for JSON lines files."""
 
     def __init__(self) -> None:
-        self.beginnings: Final = _Beginnings(b'{"key":%b,"output":')
+        self.beginnings: Final = _Beginnings(b'{"key":', b',"output":')
 
     def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
         """An `Encoder`: the line of an output."""
@@ -216,7 +240,7 @@ class PairEncoder:
     """Makes ``{key: output}`` for the list sink: as JSON if that gives back the very same."""
 
     def __init__(self) -> None:
-        self._beginnings = _Beginnings(b"{%b:")
+        self._beginnings = _Beginnings(b"{", b":")
 
     def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
         """An `Encoder`: a pair, for `values.loads`."""
