@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -23,7 +24,8 @@ def test_a_temporary_state_can_be_gone_on_with(tmp_path: Path) -> None:
     with folder.started(*run, TMPDIR=str(scratch)) as job:
         wait_for((tmp_path / "waiting").exists)
         for process in [psutil.Process(job.pid), *pool_of(job)]:
-            process.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):  # the launcher may have ended it by now
+                process.send_signal(signal.SIGTERM)
         before, said = job.communicate(timeout=60)
         assert job.returncode == 130, said
     folder.write("go", "")
