@@ -100,6 +100,8 @@ class Bench:
         self._group = GroupCommit(
             self._send, loop, threaded=durability == "machine", failed=self._failures.append
         )
+        # A loop that does not rest would keep the threads that commit from running.
+        self._pause = 0.001 if durability == "machine" else 0
         questions = Questions(self._writers, self._group, self._send)
         self.beacon = Beacon()
         self.engine = Engine(
@@ -139,7 +141,7 @@ class Bench:
                 self._writers[shard].batch.trim = sequence
             self._published.clear()
         while not (self.engine.idle and self._group.idle):  # noqa: ASYNC110 (as above)
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._pause)
         if self._failures:
             raise RuntimeError(f"the engine has failed: {self._failures[0]}")
 
