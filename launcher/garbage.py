@@ -1,11 +1,11 @@
-"""How often the launcher's process looks for garbage while a pool works.
+"""How often the launcher's process collects garbage while a pool works.
 
-Python's collector looks at all young objects when there are so many more of them than at its last
-visit. A launcher makes a container for each input under way, and decodes outputs for the user's
-list: none of these is garbage, so at the usual rate the visits double the launcher's CPU time. In
-`rare_collections` they are rare, and `kept_alive` tells of objects that somebody holds anyway:
-these do not bring the next visit nearer. What else is made, an iterable's reference cycles for
-example, is found as before.
+A collection looks at all young objects, and is due when so many more of them were made than freed.
+A launcher makes a container for each input under way, and decodes outputs for the program's list:
+none of these is garbage, so at the usual thresholds collections double the launcher's CPU time. In
+`rare_collections` they are rare. Objects made in `kept_alive` are held by the program anyway, and
+do not bring the next collection nearer. All other garbage, such as the reference cycles of an
+iterable, is collected as before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MANY: Final = 10_000
 """So many kept objects are not looked at again when the last job ends."""
 
 
-class _Rate:
+class _Thresholds:
     """The thresholds of this process's collector, which its jobs share."""
 
     def __init__(self) -> None:
@@ -31,10 +31,10 @@ class _Rate:
         self._jobs = 0
         self._before = (0, 0, 0)
         self._kept = 0
-        """Kept objects that were made since the last visit."""
+        """Kept objects that were made since the last collection."""
 
     def enter(self) -> None:
-        """Make visits rare; a program's own thresholds stay if they are rarer or 0 (no visits)."""
+        """Raise the thresholds, unless the program's own are higher, or 0 (no collections)."""
         with self._lock:
             self._jobs += 1
             if self._jobs > 1:
@@ -43,7 +43,7 @@ class _Rate:
             self._kept = 0
             if self._is_raised:
                 gc.set_threshold(*_THRESHOLDS)
-                gc.callbacks.append(self._visited)
+                gc.callbacks.append(self._collected)
 
     def leave(self) -> None:
         """Restore what there was before the first job."""
@@ -51,15 +51,15 @@ class _Rate:
             self._jobs -= 1
             if self._jobs or not self._is_raised:
                 return
-            gc.callbacks.remove(self._visited)
+            gc.callbacks.remove(self._collected)
             if self._kept >= _MANY and not gc.get_freeze_count():
-                # Both only join lists: all objects are old now, as after two visits.
+                # Both only join lists: all objects are old now, as after two collections.
                 gc.freeze()
                 gc.unfreeze()
             gc.set_threshold(*self._before)
 
     def keep(self, before: int) -> None:
-        """Put the next visit off by the objects made since there were `before` young ones."""
+        """Put the next collection off by the objects made since there were `before` young ones."""
         created = gc.get_count()[0] - before
         with self._lock:
             if self._jobs and self._is_raised:
@@ -70,23 +70,23 @@ class _Rate:
     def _is_raised(self) -> bool:
         return 0 < self._before[0] < _THRESHOLDS[0]
 
-    def _visited(self, phase: str, _: object) -> None:
-        # Without the lock: a visit may come at any allocation, those under the lock included.
+    def _collected(self, phase: str, _: object) -> None:
+        # Without the lock: a collection may come at any allocation, also of the thread that has it.
         if phase == "stop":
             self._kept = 0
 
 
-_RATE: Final = _Rate()
+_SHARED: Final = _Thresholds()
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Collect garbage rarely in this block, and as before after it."""
-    _RATE.enter()
+    _SHARED.enter()
     try:
         yield
     finally:
-        _RATE.leave()
+        _SHARED.leave()
 
 
 @contextmanager
@@ -94,4 +94,4 @@ def kept_alive() -> Iterator[None]:
     """Tell the collector that objects made in this block, which ends soon, are held for long."""
     before = gc.get_count()[0]
     yield
-    _RATE.keep(before)
+    _SHARED.keep(before)

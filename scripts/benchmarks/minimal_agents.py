@@ -3,7 +3,7 @@
 It has tamias's events, and in place of everything else two small classes: a context, and a
 memory that is a dict. One pickle a key and a commit a batch, as in the minimal pool, and nothing
 that would be needed after a crash. So the distance from the minimal pool to it is what the API
-costs in Python, in any implementation; from it to tamias, what exactly once and the rest do.
+costs in plain Python; from it to tamias on plain Python, what exactly once and the rest do.
 """
 
 from __future__ import annotations

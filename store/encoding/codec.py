@@ -2,7 +2,8 @@
 
 A worker gets payloads in the form that they have in the source, so the launcher never re-encodes an
 input. It sends outputs in the form that they have in the sink, so the launcher never decodes an
-output. Both conversions happen here, in the worker's process.
+output. Both conversions are done in the worker's process. Only what a Python program hands in is
+encoded by the launcher (`dumps_input`), in its own process.
 
 *Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
 (or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object with
@@ -10,10 +11,10 @@ the value under ``value`` (or ``v``); ``pickle-json`` a pickle, of whose object 
 (`json_rows`).
 
 *Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink, in any form of
-`values`; ``json-lines``
-is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
-clients of a service. Alone, too, are ``pickle-value``, a plain pickle, ``pickle-json``, a pickle of
-its JSON form, and ``text``: a text as it is, and anything else as JSON.
+`values`; ``json-lines`` is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the
+output alone, for the clients of a service. Alone, too, are ``pickle-value``, a plain pickle,
+``pickle-json``, a pickle of its JSON form, and ``text``: a text as it is, and anything else as
+JSON.
 
 JSON is read by orjson, and by the standard library where orjson fails or would be wrong: it refuses
 NaN and Infinity, and reads integers beyond 64 bits as rounded floats. How values are written is in
@@ -23,6 +24,7 @@ NaN and Infinity, and reads integers beyond 64 bits as rounded floats. How value
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, final
 
 import orjson
@@ -80,12 +82,17 @@ def loads_json(data: bytes) -> Any:
     Raises:
         ValueError: not JSON, or not UTF-8; the message has the position.
     """
-    if data.translate(_DIGITS).find(_SUSPECT) < 0:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            return _loads_with_json(data, error)
-    return _loads_with_json(data, None)
+    if _may_be_rounded(data):
+        return _loads_with_json(data, None)
+    try:
+        return _parse(data)
+    except ValueError as error:
+        return _loads_with_json(data, error)
+
+
+def _may_be_rounded(data: bytes) -> bool:
+    """Whether there are so many digits in a row that orjson might round an integer."""
+    return data.translate(_DIGITS).find(_SUSPECT) >= 0
 
 
 def _loads_with_json(data: bytes, refusal: ValueError | None) -> Any:
@@ -117,7 +124,7 @@ def _decode_value(data: bytes) -> Any:
     except ValueError as error:
         return _value_of(_loads_with_json(data, error))
     value = _value_of(document)
-    if _is_exact(value) or data.translate(_DIGITS).find(_SUSPECT) < 0:
+    if _is_exact(value) or not _may_be_rounded(data):
         return value
     return _value_of(_loads_with_json(data, None))
 
@@ -183,18 +190,19 @@ def make_encoder(codec: str) -> Encoder:
 class _Beginnings(dict[bytes, bytes]):
     """How outputs of a key begin, made on demand.
 
-    When it is full it stays as it is, and begins anew after many other keys, so its memory is
-    bounded, and making room costs nothing where there are more keys than it has.
+    A full one keeps what it has, and begins anew after many other keys. So its memory is bounded,
+    and with more keys than it can keep, none is kept only to be dropped.
     """
 
-    def __init__(self, before: bytes, behind: bytes) -> None:
-        """What is before and behind the key."""
+    def __init__(self, before: bytes, behind: bytes, text: Callable[[bytes], bytes]) -> None:
+        """What is before and behind the text of the key, and what makes that."""
         self._before = before
         self._behind = behind
+        self._text = text
         self._misses = 0
 
     def __missing__(self, key: bytes) -> bytes:
-        beginning = self._before + _key_text(key) + self._behind
+        beginning = self._before + self._text(key) + self._behind
         if len(self) >= _CACHED_KEYS:
             self._misses += 1
             if self._misses >= _MISSES:
@@ -205,15 +213,17 @@ class _Beginnings(dict[bytes, bytes]):
         return beginning
 
 
-def _key_text(key: bytes) -> bytes:
+def _text_key(key: bytes) -> bytes:
+    """The JSON text of a key that is a text. Raises ValueError for half a surrogate pair."""
+    text: bytes = _write(key[1:].decode())
+    return text
+
+
+def _any_key(key: bytes) -> bytes:
     """As `key_to_json`; most keys are texts."""
     if key[0] == _TEXT_KEY:
-        try:
-            text: bytes = _write(key[1:].decode())
-        except UnicodeDecodeError:  # half a surrogate pair
-            pass
-        else:
-            return text
+        with suppress(ValueError):
+            return _text_key(key)
     return key_to_json(key)
 
 
@@ -222,7 +232,7 @@ class LineEncoder:
     """Makes lines of outputs, for JSON lines files."""
 
     def __init__(self) -> None:
-        self.beginnings: Final = _Beginnings(b'{"key":', b',"output":')
+        self.beginnings: Final = _Beginnings(b'{"key":', b',"output":', _any_key)
 
     def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
         """An `Encoder`: the line of an output."""
@@ -240,7 +250,7 @@ class PairEncoder:
     """Makes ``{key: output}`` for the list sink: as JSON if that gives back the very same."""
 
     def __init__(self) -> None:
-        self._beginnings = _Beginnings(b"{", b":")
+        self._beginnings = _Beginnings(b"{", b":", _text_key)
 
     def encode(self, key: bytes, output: Any, number: int | None) -> bytes:
         """An `Encoder`: a pair, for `values.loads`."""
@@ -248,8 +258,8 @@ class PairEncoder:
             try:
                 text: bytes = _write(output)
                 return self._beginnings[key] + text + b"}"
-            except (TypeError, UnserializableError):
-                pass  # an integer beyond 64 bits, half a surrogate pair
+            except (TypeError, ValueError):
+                pass  # an integer beyond 64 bits; half a surrogate pair, also in the key
         return dumps_with_key(key, output, number)
 
 

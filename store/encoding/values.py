@@ -9,8 +9,8 @@ The first byte is the form:
   followed by the buffers out of band, each at a multiple of 64 bytes, so that loading need not copy
   them. Layout: `B5`, version, reserved(2), buffer count (u32), pickle length (u64), then per buffer
   its length (u64) and whether it was writable (u64), then the pickle, then the buffers.
-- `{`: a JSON object. Most outputs are a few numbers and texts; JSON is written in a quarter of the
-  time of a pickle, and read in half of it (`codec.PairEncoder`).
+- `{`: a JSON object. Most inputs and outputs of a program are a few numbers and texts; JSON is
+  written in a quarter of the time of a pickle, and read in half of it (`codec.PairEncoder`).
 - `0xBA`: a row from Flink: the plain pickle of a dict with its fields. A pickle of the row itself
   names its class, which has to be looked up each time: four times the cost of the dict.
 
@@ -179,7 +179,7 @@ def _with_main(data: bytes, value: Any) -> bytes:
 def dumps_with_key(key: bytes, value: Any, offset: int | None = None) -> bytes:  # noqa: ARG001 (an Encoder's)
     """As `dumps_checked` of ``{key: value}``, given the encoded key.
 
-    Each output of a Python list comes here, so what most of them need is inline.
+    Outputs of a Python list come here that are not plain; what most of them need is inline.
 
     Raises:
         UnserializableError: as `dumps_checked`.

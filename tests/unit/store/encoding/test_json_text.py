@@ -17,23 +17,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
+from support.store.json_values import JSON_VALUES
 from tamias.agent.errors import UnserializableError
 from tamias.store.encoding.codec import loads_json, make_encoder
 from tamias.store.encoding.json_text import dumps_json, key_to_json
 from tamias.store.encoding.keys import encode_key
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 class Colour(Enum):
