@@ -11,6 +11,7 @@ worker. So a later attempt has a higher identity, also after the worker's death.
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +49,7 @@ class TextSender:
         self._waiting: dict[_Attempt, None] = {}
         self._characters = 0
         self._timer: TimerHandle | None = None
-        self._flushed = 0.0
+        self._flushed = -math.inf  # the first text is sent at once
 
     def change(self, *, want: list[int], forget: list[int], all: bool) -> None:
         """Change which inputs are wanted; `all`: no others are."""

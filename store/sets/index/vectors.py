@@ -96,7 +96,8 @@ def _unit(np: Any, values: Any) -> Any:
             f"A vector is a sequence of 1 to {MOST_DIMENSIONS:,} numbers, "
             f"and this has the shape {vector.shape}."
         )
-    square = float(vector.dot(vector))
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at next
+        square = float(vector.dot(vector))
     if not _SAFE < square < 1 / _SAFE:
         largest = float(abs(vector).max())  # NaN if one is
         if not math.isfinite(largest):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.profiles import examples
@@ -39,6 +40,9 @@ def rows_of(count: int, dims: int, seed: int = 0) -> tuple[Any, VectorRows]:
 
 
 @given(st.lists(FLOATS, min_size=1, max_size=20))
+@example([sys.float_info.max**0.5 * 1.1])
+@example([sys.float_info.max, -sys.float_info.max])
+@example([sys.float_info.min, 0.0])
 def test_a_packed_vector_has_the_direction_and_unit_length(values: list[float]) -> None:
     found = np.array(unpack_vector(pack_vector(values)))
     if not any(values):
