@@ -4,8 +4,8 @@ A collection looks at all young objects, and is due when so many more of them we
 A launcher makes a container for each input under way, and decodes outputs for the program's list:
 none of these is garbage, so at the usual thresholds collections double the launcher's CPU time. In
 `rare_collections` they are rare. Objects made in `kept_alive` are held by the program anyway, and
-do not bring the next collection nearer. All other garbage, such as the reference cycles of an
-iterable, is collected as before.
+inputs under way are told of by `hold`: both do not bring the next collection nearer. All other
+garbage, such as the reference cycles of an iterable, is collected as before.
 """
 
 from __future__ import annotations
@@ -58,12 +58,11 @@ class _Thresholds:
                 gc.unfreeze()
             gc.set_threshold(*self._before)
 
-    def keep(self, before: int) -> None:
-        """Put the next collection off by the objects made since there were `before` young ones."""
-        created = gc.get_count()[0] - before
+    def hold(self, objects: int) -> None:
+        """Put the next collection off by so many objects."""
         with self._lock:
             if self._jobs and self._is_raised:
-                self._kept = max(0, self._kept + created)
+                self._kept = max(0, self._kept + objects)
                 gc.set_threshold(_THRESHOLDS[0] + self._kept, *_THRESHOLDS[1:])
 
     @property
@@ -94,4 +93,8 @@ def kept_alive() -> Iterator[None]:
     """Tell the collector that objects made in this block, which ends soon, are held for long."""
     before = gc.get_count()[0]
     yield
-    _SHARED.keep(before)
+    _SHARED.hold(gc.get_count()[0] - before)
+
+
+hold: Final = _SHARED.hold
+"""Tell the collector that so many objects are held, or, if below 0, that they have gone again."""

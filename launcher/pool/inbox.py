@@ -36,6 +36,7 @@ from ..connection.messages import (
     unpack,
     unpack_records,
 )
+from ..garbage import hold
 from ..hooks import LauncherHook
 from ..workers.registry import waiting_counts
 
@@ -198,6 +199,7 @@ class Inbox:
             if record.outputs.failed:
                 self._report_failed(worker, record.outputs.failed)
             self._dispatcher.completed(*worker.place, record.outputs.offsets)
+        hold(-sum([len(record.outputs.offsets) for record in records]))
 
     def _report_failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
         """Count and report inputs that have failed for good; the worker has them in flight."""

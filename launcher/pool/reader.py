@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import InputError
 from ..dispatch.item import Item, Rejection
+from ..garbage import hold
 from ..metrics.input_ages import InputAges
 from ..metrics.top_keys import TopKeys
 
@@ -91,6 +92,7 @@ class Reader:
                 items = [item for item in items if item.offset not in done]
             self.ages.read(position.offset, time.monotonic())
             self.top_keys.sample(items)
+            hold(len(items))
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
                 break  # a moving shard waits for the next turn of the loop

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tamias.launcher.garbage import kept_alive, rare_collections
+from tamias.launcher.garbage import hold, kept_alive, rare_collections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,17 @@ def test_kept_objects_are_not_looked_at() -> None:
     finally:
         gc.callbacks.remove(visited)
     assert len(kept) == 300_000
+
+
+def test_objects_that_come_and_go_put_a_collection_off_while_they_are_there() -> None:
+    with rare_collections():
+        hold(30_000)
+        assert gc.get_threshold()[0] == RARE + 30_000
+        hold(-10_000)
+        assert gc.get_threshold()[0] == RARE + 20_000
+        gc.collect()  # the others were looked at
+        hold(-20_000)
+        assert gc.get_threshold()[0] == RARE
 
 
 def test_garbage_between_them_is_found_as_without_them() -> None:
