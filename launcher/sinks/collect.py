@@ -12,7 +12,6 @@ back to the checkpoint's length, and then read.
 from __future__ import annotations
 
 import struct
-from collections import deque
 from contextlib import nullcontext
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from ...store.records.outbox import decode_outputs, encode_outputs
 from ..delivery.sink import Sink, part_of, recorded
 from ..garbage import kept_alive
 from .appendfile import AppendFile
+from .results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,21 +48,24 @@ class CollectSink(Sink):
         sync: make `flush` wait for the disk.
         foreign: whether the workers' Python has another version, whose compiled code cannot be
             loaded here.
+        as_arrived: return them in the order of their arrival, and not in that of their inputs.
     """
 
     codec: str = "pickle"
 
     def __init__(
-        self, spool: Path | None = None, *, sync: bool = False, foreign: bool = False
+        self,
+        spool: Path | None = None,
+        *,
+        sync: bool = False,
+        foreign: bool = False,
+        as_arrived: bool = False,
     ) -> None:
         self._spool = spool
         self._sync = sync
         self._foreign = foreign
         self._file: AppendFile | None = None
-        self._offsets: list[int] = []
-        self._values: list[Any] = []
-        self._is_one_each = True
-        """Whether no input has two outputs, and each output has an input."""
+        self._results = Results(as_arrived=as_arrived)
         self._unreadable: list[tuple[int, UnserializableError]] = []
         """Outputs that cannot be decoded: the inputs' offsets, and why."""
 
@@ -107,18 +110,11 @@ class CollectSink(Sink):
             self._file.close()
 
     def take_results(self) -> list[Any]:
-        """Return all outputs that can be decoded, as ``{key: output}``, in input order.
+        """Return all outputs that can be decoded, as ``{key: output}``, in order.
 
         They are no longer here then: what is left of a job may stay in memory for a while.
         """
-        offsets, self._offsets = self._offsets, []
-        values, self._values = self._values, []
-        return _in_order(offsets, values, is_one_each=self._is_one_each)
-
-    @property
-    def arrived(self) -> list[Any]:
-        """The same, in the order in which they have arrived."""
-        return list(self._values)
+        return self._results.take()
 
     def check_readable(self) -> None:
         """Raise an error if there are outputs that are not among the results.
@@ -144,9 +140,7 @@ class CollectSink(Sink):
 
     def _keep(self, outputs: Outputs) -> None:
         self.outputs += len(outputs.lengths)
-        offsets = _output_offsets(outputs)
-        if offsets is not outputs.offsets:
-            self._is_one_each = False
+        offsets, are_distinct = _output_offsets(outputs)
         blob = bytes(outputs.blob)
         try:
             if self._foreign:
@@ -156,8 +150,7 @@ class CollectSink(Sink):
         except UnserializableError:
             self._keep_readable(offsets, outputs)
         else:
-            self._offsets += offsets
-            self._values += values
+            self._results.add(offsets, values, are_distinct=are_distinct)
 
     def _keep_readable(self, offsets: list[int], outputs: Outputs) -> None:
         encoded = (bytes(output) for _, values in outputs.each() for output in values)
@@ -169,8 +162,7 @@ class CollectSink(Sink):
             except UnserializableError as error:
                 self._unreadable.append((offset, error))
             else:
-                self._offsets.append(offset)
-                self._values.append(value)
+                self._results.add([offset], [value], are_distinct=True)
 
 
 def _refuse_code(blob: bytes) -> None:
@@ -182,26 +174,20 @@ def _refuse_code(blob: bytes) -> None:
         )
 
 
-def _output_offsets(outputs: Outputs) -> list[int]:
-    """Return the input offset of each output; larger numbers for those without an input."""
+def _output_offsets(outputs: Outputs) -> tuple[list[int], bool]:
+    """Return the input offset of each output, and whether no two are equal.
+
+    Outputs without an input have larger offsets than all others.
+    """
     counts, offsets = outputs.counts, outputs.offsets
+    are_distinct = max(counts) == 1
     if max(offsets) > LARGEST_OFFSET:
         # What has no input comes last, in the order of its arrival.
         offsets = [min(offset_of(number), LARGEST_OFFSET + 1) for number in offsets]
-    if max(counts) == min(counts) == 1:
-        return offsets
-    return list(chain.from_iterable(map(repeat, offsets, counts)))
-
-
-def _in_order(offsets: list[int], outputs: list[Any], *, is_one_each: bool) -> list[Any]:
-    """Return `outputs` sorted by the offset of each; those of one offset keep their order."""
-    count = len(outputs)
-    if is_one_each and count and count == max(offsets) + 1:
-        ordered: list[Any] = [None] * count  # each has its place, the usual case: no need to sort
-        deque(map(ordered.__setitem__, offsets, outputs), maxlen=0)  # the fastest loop there is
-        if all(ordered):
-            return ordered
-    return [outputs[place] for place in sorted(range(count), key=offsets.__getitem__)]
+        are_distinct = False
+    if are_distinct and min(counts) == 1:
+        return offsets, True
+    return list(chain.from_iterable(map(repeat, offsets, counts))), are_distinct
 
 
 def _encoded(outputs: Outputs) -> bytes:

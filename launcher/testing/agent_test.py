@@ -160,9 +160,9 @@ class AgentTest:
             closing(python_source(self._inputs, compared=True)) as source,
             job.open_state(self._state, {}) as state,
         ):
-            sink = CollectSink(state.layout.outputs)
+            sink = CollectSink(state.layout.outputs, as_arrived=True)
             report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
-            self.outputs = without_questions(sink.arrived)
+            self.outputs = without_questions(sink.take_results())
         self._next_due = report.next_due
         self.crashes += report.deaths
         return [output for pair in self.outputs[before:] for output in pair.values()]
