@@ -188,7 +188,7 @@ def make_encoder(codec: str) -> Encoder:
 
 
 class _Beginnings(dict[bytes, bytes]):
-    """How outputs of a key begin, made on demand.
+    """How outputs of a key begin, made on demand; empty for keys that have no place here.
 
     A full one keeps what it has, and begins anew after many other keys. So its memory is bounded,
     and with more keys than it can keep, none is kept only to be dropped.
@@ -202,15 +202,19 @@ class _Beginnings(dict[bytes, bytes]):
         self._misses = 0
 
     def __missing__(self, key: bytes) -> bytes:
-        beginning = self._before + self._text(key) + self._behind
         if len(self) >= _CACHED_KEYS:
             self._misses += 1
             if self._misses >= _MISSES:
                 self._misses = 0
                 self.clear()
         elif len(key) <= _CACHED_KEY_SIZE:
-            self[key] = beginning
-        return beginning
+            self[key] = beginning = self.of(key)
+            return beginning
+        return b""
+
+    def of(self, key: bytes) -> bytes:
+        """Make the beginning for a key, which is not kept."""
+        return self._before + self._text(key) + self._behind
 
 
 def _text_key(key: bytes) -> bytes:
@@ -242,7 +246,8 @@ class LineEncoder:
             text: bytes = _write(output, _convert, _options)
         except TypeError:
             text = dumps_rare(output)
-        return self.beginnings[key] + text + b',"offset":%d}\n' % (number & LARGEST_OFFSET)
+        beginning = self.beginnings[key] or self.beginnings.of(key)
+        return beginning + text + b',"offset":%d}\n' % (number & LARGEST_OFFSET)
 
 
 @final
@@ -256,8 +261,12 @@ class PairEncoder:
         """An `Encoder`: a pair, for `values.loads`."""
         if key[0] == _TEXT_KEY and _is_plain(output):
             try:
+                beginning = self._beginnings[key]
+                if not beginning:
+                    pair: bytes = _write({key[1:].decode(): output})
+                    return pair
                 text: bytes = _write(output)
-                return self._beginnings[key] + text + b"}"
+                return beginning + text + b"}"
             except (TypeError, ValueError):
                 pass  # an integer beyond 64 bits; half a surrogate pair, also in the key
         return dumps_with_key(key, output, number)

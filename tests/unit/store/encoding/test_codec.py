@@ -151,6 +151,22 @@ def test_large_outputs_are_not_looked_through() -> None:
         assert loads(encoded) == {"a": value}
 
 
+@pytest.mark.parametrize("codec", ["pickle", "json-lines"])
+def test_keys_that_have_no_place_in_the_cache_are_written_as_the_others(codec: str) -> None:
+    fresh, full = make_encoder(codec), make_encoder(codec)
+    for n in range(5000):
+        full(encode_key(f"key-{n}"), 1, n)
+    for key in (
+        '"\\\n',
+        "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+        "\ud83d",
+        "x" * 300,
+        7,
+    ):
+        for value in (1, {"a": [2.5]}, 1 << 70):
+            assert full(encode_key(key), value, 3) == fresh(encode_key(key), value, 3)
+
+
 def test_many_and_long_keys_leave_the_cache_bounded() -> None:
     encoder = LineEncoder()
     for n in range(70_000):
