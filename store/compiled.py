@@ -44,6 +44,7 @@ MODULES: Final = (
     "tamias.store.shard.field_reader",
     "tamias.worker.beacon",
     "tamias.worker.durable.call_log",
+    "tamias.worker.engine.async_actions",
     "tamias.worker.engine.completion",
     "tamias.worker.engine.context",
     "tamias.worker.engine.engine",
@@ -64,6 +65,7 @@ MODULES: Final = (
     "tamias.worker.runs.removals",
     "tamias.worker.runs.run",
     "tamias.worker.tasks.executing",
+    "tamias.worker.tasks.first_steps",
     "tamias.worker.wire",
 )
 

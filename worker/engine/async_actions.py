@@ -22,7 +22,7 @@ from ...agent.errors import ActionResultError
 from ...agent.failures.error_text import is_of
 from ..metering.shapes import SECOND
 from ..runs.run import Run
-from ..tasks.action_coroutine import ActionCoroutine, FirstSteps
+from ..tasks.first_steps import FirstSteps
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import NotBegunError, ThreadPool
 from ..tasks.tracking import StepTracker, TaskFactory, has_started_tasks, tasks_of_run
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ...agent.event import Event
     from ..beacon import Beacon
     from ..policy import Policy
+    from ..tasks.action_coroutine import ActionCoroutine
     from ..waiting.waits import WaitingRun
     from .services import Services
 
@@ -50,6 +51,9 @@ SHORTEST_WAIT: Final = 0.05
 _SHORTEST_LEFT: Final = 0.05
 """Seconds until a run that waits is looked at again, at least."""
 _LOG: Final = logging.getLogger("tamias.worker")
+
+# Compiled code finds what is Final sooner than what is imported.
+_references: Final[Any] = getrefcount
 
 
 class _Kept:
@@ -190,27 +194,31 @@ class AsyncActions:
         """
         run = context.run
         lane = run.lane
-        references = getrefcount(context)
-        of_memory, of_fields = getrefcount(lane.memory), getrefcount(lane.fields)
+        references = _references(context)
+        of_memory, of_fields = _references(lane.memory), _references(lane.fields)
         try:
             if action.is_async:
                 coroutine = action.fn(event, context)
             else:
                 coroutine = self._threads.run(action.fn, event, context)
-            result = self._first_steps.perform(coroutine, run)
-            if result.__class__ is ActionCoroutine:
-                return WaitingAction(run, action, result, context, of_memory, of_fields)
+            stepped = self._first_steps.prepare(coroutine, run.number)
+            run.task = stepped.task
+            result = self._first_steps.perform(stepped, (run, run.step))
+            if result is stepped:
+                return WaitingAction(run, action, stepped, context, of_memory, of_fields)
+            run.task = None
             if result is not None:
                 self._services.metrics.notices.check_result(action, result)
         except BaseException:
+            run.task = None
             run.renew_memory()
             raise
         if run.suspended_until is not None:
             raise SuspendRun(run.suspended_until)
         if (
-            getrefcount(context) > references
-            or getrefcount(lane.memory) > of_memory
-            or getrefcount(lane.fields) > of_fields
+            _references(context) > references
+            or _references(lane.memory) > of_memory
+            or _references(lane.fields) > of_fields
             or run.has_more_memory()
         ):
             run.renew_memory()

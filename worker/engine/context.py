@@ -270,14 +270,14 @@ class WorkerContext(RunnerContext):
             try:
                 with durable_section():  # the limit's task is part of the call
                     if options.timeout is not None:
-                        work = self._perform(call)
-                        result = await limited(work, options.timeout, call.name)
-                    elif call.is_async:
-                        result = await call.work()
+                        limitable = self._perform(call)
+                        result = await limited(limitable, options.timeout, call.name)
                     else:
-                        result = await self._engine.threads.run(call.work)
+                        work = call.work
+                        result = work() if call.is_async else await self._engine.threads.run(work)
+                        # Compiled code would iterate what cannot be awaited.
                         if result.__class__ not in IMMUTABLE and inspect.isawaitable(result):
-                            result = await result  # of a lambda around a coroutine function, say
+                            result = await result  # also of a lambda around a coroutine function
             except PermitExpiredError:
                 is_late = True
             except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)

@@ -272,6 +272,7 @@ class Engine:
         limit, here, measures = round(until * SECOND), self._here, self.metrics.measures
         times, executed = measures.plain_times(action.name), measures.untaken
         exhausted, (traced, slow) = True, traced_runs(self.tracer)
+        references, make_event, no_answers = getrefcount, input_event, NO_ANSWERS  # found sooner
         unshared = of_memory = of_fields = 0  # how many references there are to them
         for offset, key, payload in inputs:
             lane = lanes[key]
@@ -292,15 +293,15 @@ class Engine:
             began = 0
             try:
                 value = decode(payload)
-                if value.__class__ not in NO_ANSWERS and answer_in(value) is not None:
+                if value.__class__ not in no_answers and answer_in(value) is not None:
                     self._driver.begin(run)
                     continue
-                event = input_event(value, (key, offset, 0, 0))
+                event = make_event(value, (key, offset, 0, 0))
                 here.run = None if is_async else run
                 context = WorkerContext(self, run)
                 if not unshared:
-                    unshared = getrefcount(context)
-                    of_memory, of_fields = getrefcount(lane.memory), getrefcount(lane.fields)
+                    unshared = references(context)
+                    of_memory, of_fields = references(lane.memory), references(lane.fields)
                 began = clock()
                 result = call(event, context)
                 ended = clock()
@@ -319,9 +320,9 @@ class Engine:
                 times.words[executed] = ended - began or 1
                 executed += 1
                 if (
-                    getrefcount(context) > unshared
-                    or getrefcount(lane.memory) > of_memory
-                    or getrefcount(lane.fields) > of_fields
+                    references(context) > unshared
+                    or references(lane.memory) > of_memory
+                    or references(lane.fields) > of_fields
                     or run.sensory is not None
                 ):
                     run.renew_memory()
@@ -423,8 +424,7 @@ class Engine:
         return self._unfinished.awaits_input(shard)
 
     def _executing_lane(self) -> Lane | None:
-        run = self._here.run
-        return run.lane if isinstance(run, Run) else None
+        return run.lane if isinstance(run := self._here.run, Run) else None
 
     def forget_shard(self, writer: ShardWriter) -> None:
         """Drop all that is cached of a shard, which has no run under way."""

@@ -15,19 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from asyncio.tasks import _enter_task, _leave_task  # documented, for other kinds of tasks
-from contextvars import copy_context
-from sys import getrefcount
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import getweakrefcount
+from typing import TYPE_CHECKING, Any, Final
 
 from .executing import ExecutedRun, enter
 from .tracking import StepTracker, TrackedCoroutine
 from .unstarted_task import (
     TASKS_HAVE_CONTEXT,
     StartedTask,
-    UnstartedTask,
     start_task,
     unstarted_task,
 )
@@ -44,13 +38,6 @@ _NOTHING: Final = object()
 """Nothing is to be handed to the task any more."""
 _ENDED: Final = object()
 """The coroutine has ended in its first step."""
-
-
-class SteppedRun(ExecutedRun, Protocol):
-    """A run, as its first steps need it."""
-
-    task: Task[None] | None
-    """The task of its action, if that is executed and has a coroutine."""
 
 
 class ActionCoroutine(TrackedCoroutine):
@@ -82,6 +69,7 @@ class ActionCoroutine(TrackedCoroutine):
 
     def perform_first(self, executed: tuple[ExecutedRun, int]) -> Any:
         """Perform the first step, in the context; returns the result, or itself if it waits."""
+        # Not in the compiled module: Python catches what a coroutine's end raises in less time.
         enter(executed)
         try:
             self._awaited = self.coroutine.send(None)
@@ -165,84 +153,6 @@ class ActionCoroutine(TrackedCoroutine):
         raise StopIteration
 
 
-class _Holder:
-    __slots__ = ("task",)
-
-    def __init__(self) -> None:
-        self.task = object()
-
-    def references(self) -> int:
-        """How many references there are to an object that an attribute and a variable have."""
-        task = self.task
-        return getrefcount(task)
-
-
-_REFERENCES: Final = _Holder().references()
-
-
-class FirstSteps:
-    """Performs the first steps of the coroutines of a worker's actions."""
-
-    def __init__(self, loop: AbstractEventLoop, tracker: StepTracker, ended: Ended) -> None:
-        """`ended` is called when one ends in a later step: as that of `ActionCoroutine`."""
-        self._loop = loop
-        self._tracker = tracker
-        self._here = tracker.here
-        self._base = copy_context()
-        self._end = ended
-        self._spare: ActionCoroutine | None = None
-        """One that has ended in its first step, and that nothing refers to."""
-
-    def _ended(self, number: int, result: Any, failure: BaseException | None) -> None:
-        # What follows is not the action's: it does not begin in its context.
-        self._base.copy().run(self._end, number, result, failure)
-
-    def perform(self, coroutine: Coroutine[Any, Any, Any], run: SteppedRun) -> Any:
-        """Perform the first step of a coroutine.
-
-        Returns its result, or, if it waits, an `ActionCoroutine` that is to be started. Raises
-        what it has raised.
-        """
-        if coroutine.__class__ is not CoroutineType:  # it may be any object that can be awaited
-            coroutine = _awaiting(coroutine)
-        stepped = self._spare
-        if stepped is None:
-            stepped = self._spare = ActionCoroutine(
-                coroutine, self._tracker, run.number, loop=self._loop, ended=self._ended
-            )
-        else:
-            stepped.coroutine = coroutine
-            stepped.offset = run.number
-        context = stepped.context = copy_context()
-        run.task = task = stepped.task
-        here, loop = self._here, self._loop
-        outer, here.coroutine = here.coroutine, stepped
-        outer_task = asyncio.current_task(loop)
-        if outer_task is not None:
-            _leave_task(loop, outer_task)
-        _enter_task(loop, task)
-        result: Any = None
-        try:
-            result = context.run(stepped.perform_first, (run, run.step))
-        finally:
-            _leave_task(loop, task)
-            if outer_task is not None:
-                _enter_task(loop, outer_task)
-            here.coroutine = outer
-            if result is stepped:
-                self._spare = None
-            else:
-                run.task = None
-                if (
-                    type(task) is not UnstartedTask  # `__class__` would start it
-                    or stepped.has_children
-                    or getrefcount(task) > _REFERENCES
-                    or getweakrefcount(task)
-                ):
-                    self._spare = None
-                    stepped.end_first()
-        return result
-
-
-async def _awaiting(awaited: Awaitable[Any]) -> Any:
+async def awaiting(awaited: Awaitable[Any]) -> Any:
+    """Await what may be any object; compiled code would iterate what cannot be awaited."""
     return await awaited

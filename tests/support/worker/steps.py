@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tamias.worker.metering.measures import UserTime
-from tamias.worker.tasks.action_coroutine import ActionCoroutine, FirstSteps
+from tamias.worker.tasks.action_coroutine import ActionCoroutine
+from tamias.worker.tasks.first_steps import FirstSteps
 from tamias.worker.tasks.tracking import StepTracker, TaskFactory
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ class SteppedRun:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.task: asyncio.Task[None] | None = None
 
     def early_origin(self, step: int, place: bytes) -> EarlyOrigin:
         """An origin that is the same for all events of a place."""
@@ -60,7 +60,9 @@ class Steps:
         """Perform the first step; returns the result, or an `ActionCoroutine` that waits."""
         self._tracker.name(number)
         try:
-            return self._first.perform(coroutine, SteppedRun(number))
+            run = SteppedRun(number)
+            stepped = self._first.prepare(coroutine, number)
+            return self._first.perform(stepped, (run, run.step))
         finally:
             self._tracker.name_none()
 

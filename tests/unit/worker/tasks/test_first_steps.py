@@ -203,6 +203,49 @@ async def test_a_task_that_nothing_keeps_is_used_again(steps: Steps) -> None:
 
 
 @on_loop
+async def test_a_task_that_is_kept_is_not_that_of_a_later_run_also_after_an_error(
+    steps: Steps,
+) -> None:
+    kept: list[asyncio.Task[Any] | None] = []
+    ended: list[str] = []
+
+    async def fail() -> None:
+        try:
+            raise ValueError("in a cycle")  # noqa: TRY301 (with a traceback of its own)
+        except ValueError as caught:
+            error = caught
+        raise error
+
+    async def keep() -> None:
+        gc.collect()  # of the frames that the error has kept
+        kept.append(asyncio.current_task())
+
+    async def wait() -> None:
+        await asyncio.sleep(0)
+        ended.append("waited")
+
+    with pytest.raises(ValueError, match="in a cycle"):
+        steps.begin(fail(), 1)
+    steps.begin(keep(), 2)
+    task = steps.start(wait(), 3)
+    assert kept[0] is not None
+    assert kept[0] is not task
+    kept[0].cancel()
+    await steps.outcome(3)
+    assert ended == ["waited"]
+
+
+@pytest.mark.parametrize("value", [[], "", {}, [None], None, 7], ids=repr)
+def test_what_cannot_be_awaited_is_an_error(value: Any) -> None:
+    @on_loop
+    async def body(steps: Steps) -> None:
+        with pytest.raises(TypeError, match="await"):
+            steps.begin(value, 1)
+
+    body()
+
+
+@on_loop
 async def test_a_timer_can_cancel_the_task_that_was_current_in_the_first_step(
     steps: Steps,
 ) -> None:
