@@ -43,6 +43,7 @@ ensure_venv() {
 # Made by setuptools in .venv/compiled, in a folder named after a digest of all that it is made of.
 compiled_core() {
     local digest
+    ensure_venv lint # which has the compiler, and setuptools
     digest="$(
         { "$VENV/bin/python" --version && find . -name '*.py' -not -path './.*' -not -path './build/*' \
             -not -path './tests/*' -not -path './examples/*' -exec sha256sum {} + | sort -k 2; } | sha256sum | cut -c 1-16
