@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.fire.points import (
+    ELSEWHERE,
     MOVED,
     POISONED,
     SHAPE,
     UNDER_POISON,
     WHILE_MOVING,
-    WHILE_RELOADING,
     chains,
     die_at,
     named_points,
@@ -109,12 +109,13 @@ def _points(where: Path, jobs: int) -> int:
                 wrong += 1
                 print("WRONG:", chain, "; ".join(problems)[:600], flush=True)
     print(f"{'point':<24} {'reached':>8} {'deaths':>8}")
-    points = named_points() - {*WHILE_RELOADING}
+    points = named_points().difference(*ELSEWHERE.values())
     for point in sorted(points):
         print(f"{point:<24} {counted[point]:>8} {died[point]:>8}")
     missed = points - {point for point, deaths in died.items() if deaths}
     print(f"\n{len(tries)} runs, {sum(died.values())} deaths, {wrong} wrong")
-    print(f"{', '.join(WHILE_RELOADING)}: see tests/integration/test_reload_killed.py")
+    for place, others in ELSEWHERE.items():
+        print(f"{', '.join(others)}: see {place}")
     if missed:
         print(f"Nobody died at {', '.join(sorted(missed))}.")
     return wrong + len(missed)

@@ -56,7 +56,7 @@ AT_REST = (
     "reembed.inside",
     "spool.inside",
 )
-"""Points of commands that need a store at rest; `tests/unit/store/at_rest` has deaths there."""
+"""Points of commands that need a store at rest; the tests of those commands die there."""
 IN_SETS = (
     "sets.before",
     "sets.inside",
@@ -68,6 +68,13 @@ IN_SETS = (
 """Points of memory sets; `tests/unit/store/sets/test_killed_writers.py` dies there, too."""
 WHILE_EXPIRING = ("expire.before", "expire.inside", "expire.after")
 """Points that need memory that expires meanwhile; `test_expiring_memory` has a job for it."""
+ELSEWHERE = {
+    "tests/integration/test_reload_killed.py": WHILE_RELOADING,
+    "tests/fire/test_expiring_memory.py": WHILE_EXPIRING,
+    "tests/unit/store/at_rest, tests/acceptance/test_cli_reembed.py,"
+    " tests/unit/launcher/sinks/test_spool_of_key.py": AT_REST,
+}
+"""Points that the usual job does not reach, by the tests that die there."""
 MOVED = replace(
     SHAPE,
     inputs=600,
