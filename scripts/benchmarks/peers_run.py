@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ HERE = Path(__file__).parent
 ADAPTERS = HERE / "peers"
 ROOT = HERE.parent.parent
 KEYS = 100
+LEAST_SECONDS = 5
+"""So long the events of a run take: where a machine is faster, there are more of them. A kill would
+fall into the start otherwise, when there is nothing to lose."""
+MOST_TIMES = 8
 LONGEST = 150.0
 """Seconds that a run may take."""
 RESTARTS = 6
@@ -300,22 +305,20 @@ def measure(peer: Peer, mode: Mode, factor: float) -> Measured:
     measured = Measured(peer.title, peer.version, mode.title, mode.survives, events)
     measured.no_trips = mode.no_trips
     try:
-        _measure(peer, mode, measured)
+        _measure(peer, mode, measured, is_whole=factor >= 1)
     except FailedError as error:
         measured.unavailable = str(error)
     return measured
 
 
-def _measure(peer: Peer, mode: Mode, measured: Measured) -> None:
+def _measure(peer: Peer, mode: Mode, measured: Measured, *, is_whole: bool) -> None:
+    few = max(100, measured.events // 20)
+    small, small_cpu = _count(peer, mode, few, measured)
+    large, large_cpu = _count(peer, mode, measured.events, measured)
+    if is_whole and large - small < LEAST_SECONDS:
+        measured.events *= min(MOST_TIMES, ceil(LEAST_SECONDS / max(0.1, large - small)))
+        large, large_cpu = _count(peer, mode, measured.events, measured)
     events = measured.events
-    few = max(100, events // 20)
-    spent = []
-    for count in (few, events):
-        with tempfile.TemporaryDirectory(prefix="tamias-peers-") as folder:
-            run = Run(peer, mode, count, Path(folder))
-            spent.append(run.count())
-            measured.exact = run.outcome().exact
-    (small, small_cpu), (large, large_cpu) = spent
     if large > small and large_cpu > small_cpu:  # else these are too few events to say anything
         measured.rate = (events - few) / (large - small)
         measured.cpu = (large_cpu - small_cpu) / (events - few) * 1e5
@@ -329,6 +332,15 @@ def _measure(peer: Peer, mode: Mode, measured: Measured) -> None:
             seconds, _ = run.count(kind, small, max(0.0, large - small) / (KILLS + 1))
             extra = seconds - large
             measured.kills.append(Kill(kind, run.killed, run.restarts, extra, run.outcome()))
+
+
+def _count(peer: Peer, mode: Mode, events: int, measured: Measured) -> tuple[float, float]:
+    """Wall and CPU seconds of so many events."""
+    with tempfile.TemporaryDirectory(prefix="tamias-peers-") as folder:
+        run = Run(peer, mode, events, Path(folder))
+        spent = run.count()
+        measured.exact = run.outcome().exact
+    return spent
 
 
 def run_peers(names: list[str], factor: float) -> Iterator[dict[str, Any]]:
