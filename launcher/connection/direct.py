@@ -30,7 +30,7 @@ from ...worker.connection.frames import (
     send_frame,
     send_rest,
 )
-from ...worker.connection.short_waits import LONGEST, ShortWaits
+from .short_waits import LONGEST, ShortWaits
 from .transport import WorkerTransport
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pytest
 import zmq
 
 from tamias.launcher.connection.listening import listen, new_address
+from tamias.launcher.connection.short_waits import LEAST
 from tamias.worker.connection.connecting import make_connection
 from tamias.worker.connection.direct import socket_name
 from tamias.worker.connection.frames import NoMessageError, frame
-from tamias.worker.connection.short_waits import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tamias.worker.connection.short_waits import LEAST, LONGEST, MOST, ShortWaits
+from tamias.launcher.connection.short_waits import LEAST, LONGEST, MOST, ShortWaits
 
 
 class Waits:
