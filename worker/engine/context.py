@@ -19,7 +19,6 @@ from ...agent.streams.call_stream import call_stream
 from ...agent.tracing.executions import Execution
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
-from ...store.encoding.values import IMMUTABLE
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name, identify_call, known_function
@@ -269,15 +268,10 @@ class WorkerContext(RunnerContext):
             call.begin_attempt()
             try:
                 with durable_section():  # the limit's task is part of the call
+                    work = self._perform(call)
                     if options.timeout is not None:
-                        limitable = self._perform(call)
-                        result = await limited(limitable, options.timeout, call.name)
-                    else:
-                        work = call.work
-                        result = work() if call.is_async else await self._engine.threads.run(work)
-                        # Compiled code would iterate what cannot be awaited.
-                        if result.__class__ not in IMMUTABLE and inspect.isawaitable(result):
-                            result = await result  # also of a lambda around a coroutine function
+                        work = limited(work, options.timeout, call.name)
+                    result = await work
             except PermitExpiredError:
                 is_late = True
             except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)
@@ -313,6 +307,7 @@ class WorkerContext(RunnerContext):
     async def _perform(self, call: DurableCall) -> Any:
         work = call.work
         result = work() if call.is_async else await self._engine.threads.run(work)
+        # Also of a lambda around a coroutine function. Compiled code would iterate anything else.
         return await result if inspect.isawaitable(result) else result
 
     async def _wait_for_siblings(self, call: DurableCall | WaitStep) -> None:
